@@ -1,0 +1,48 @@
+# The habits of this project; every target sets up what it needs in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# one thread a process: small matrices gain nothing from more, and spinning threads of parallel tests cost much
+TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
+
+.PHONY: demo test test-long check bench clean setup setup-dev setup-bench
+
+demo: $(VENV)/.base  ## mine three topics out of this Python's own documentation, to demo/report.html
+	$(BIN)/motherlode demo --out demo
+
+test: $(VENV)/.dev  ## all tests
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-long: $(VENV)/.dev  ## what is too long for `make test`: more kills of real runs
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal -m long
+
+check: $(VENV)/.dev  ## formatting, lint, types
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench  ## quality and throughput of mining against peers; needs labelled data, see benchmarks/README.md
+	$(BIN)/python benchmarks/mining_throughput.py
+	$(BIN)/python benchmarks/mining_quality.py
+
+setup: $(VENV)/.base
+setup-dev: $(VENV)/.dev
+setup-bench: $(VENV)/.bench
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,encoders,minilm,index,select,train,evaluate,web,remote,s3,llm,ray]'
+	touch $@ $(VENV)/.base
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,58 @@
+"""Motherlode finds the data that a low-resource domain lacks in general sources, and measures whether it helps.
+
+Importing this package is cheap: what needs NumPy, Arrow or PyTorch is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from motherlode.corpus.corpus import Corpus
+    from motherlode.diagnosis.diagnose import diagnose
+    from motherlode.diagnosis.predict import predict_loss_change
+    from motherlode.errors import InputError, MotherlodeError
+    from motherlode.mining.mine import mine
+    from motherlode.report.mining import write_report
+    from motherlode.seeds.seeds import Seeds
+    from motherlode.selection.result import Selection
+    from motherlode.selection.select import select
+
+__version__ = "0.1.0"
+__all__ = [
+    "Corpus",
+    "InputError",
+    "MotherlodeError",
+    "Seeds",
+    "Selection",
+    "__version__",
+    "diagnose",
+    "mine",
+    "predict_loss_change",
+    "select",
+    "write_report",
+]
+
+_HOMES = {
+    "Corpus": "motherlode.corpus.corpus",
+    "InputError": "motherlode.errors",
+    "MotherlodeError": "motherlode.errors",
+    "Seeds": "motherlode.seeds.seeds",
+    "Selection": "motherlode.selection.result",
+    "diagnose": "motherlode.diagnosis.diagnose",
+    "mine": "motherlode.mining.mine",
+    "predict_loss_change": "motherlode.diagnosis.predict",
+    "select": "motherlode.selection.select",
+    "write_report": "motherlode.report.mining",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'motherlode' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Corpora: readers, per-document filters, duplicates, statistics."""

@@ -1,0 +1,1 @@
+"""A language model judges what was mined: how much of it is right, and how much was missed."""

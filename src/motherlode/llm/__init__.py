@@ -1,0 +1,1 @@
+"""Language models behind an address: any server that speaks OpenAI's chat completions."""

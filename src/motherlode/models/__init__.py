@@ -1,0 +1,1 @@
+"""Causal language models: loading, LoRA, samples as tokens, batches (extra `select`)."""

@@ -1,0 +1,1 @@
+"""Methods: how candidates are scored and in which order they come; the registry is in `registry`."""

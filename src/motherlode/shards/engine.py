@@ -1,0 +1,287 @@
+"""Engines: who runs the tasks of a folder, and what happens when one fails, dies or is interrupted.
+
+`LocalEngine` uses a pool of spawned processes that outlives a stage, so that a worker loads an encoder once. At most
+two tasks a worker are in flight. A task that raises is tried again; one whose worker dies (the system ran out of
+memory, say) is tried again alone, so that the guilty one is known; the others complete either way. A worker that
+loses its driver ends itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Protocol, Self
+
+from motherlode.errors import InputError, MotherlodeError, StorageError
+from motherlode.progress import Progress
+from motherlode.shards.manifest import Entry, Manifest
+from motherlode.shards.task import Task
+
+
+class Engine(Protocol):
+    """What a stage needs of an engine."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks run at a time."""
+
+    def run(self, tasks: Sequence[Task], manifest: Manifest, title: str, unit: str = "documents") -> None:
+        """Run the tasks that the manifest does not hold, commit each, and declare the folder complete."""
+
+    def close(self) -> None:
+        """Release the workers."""
+
+
+class TasksFailedError(MotherlodeError):
+    """Some tasks failed after all attempts; the others are committed."""
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start_worker(threads: int) -> None:
+    """Prepare a worker: Ctrl-C is the driver's business, and a worker without a driver ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the driver blocked it while it started this process
+    import pyarrow as pa
+    from threadpoolctl import threadpool_limits
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are yet to be loaded
+    threadpool_limits(threads)
+    threadpool_limits(1, user_api="blas")  # sums in one order, so that bytes do not depend on the number of workers
+    pa.set_cpu_count(max(1, threads))
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back: a worker that is just starting must not meet them, nor be left half started."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _run_task(task: Task, folder: Path) -> Entry:
+    try:
+        return task.run(folder)
+    except MotherlodeError:
+        raise
+    except Exception as error:
+        # Some exceptions do not survive pickling, and would look like a dead worker.
+        raise MotherlodeError(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MotherlodeError):
+        return str(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class LocalEngine:
+    """Tasks over processes of this machine.
+
+    Attributes:
+        workers: How many tasks run at a time; with one, they run in this very process.
+        attempts: How often a failing task is tried.
+    """
+
+    def __init__(self, workers: int | None = None, attempts: int = 2, quiet: bool = False) -> None:
+        """Describe the engine; processes start with the first task.
+
+        Args:
+            workers: Processes; by default one per usable core.
+            attempts: Tries per task, 1 or more.
+            quiet: Whether no progress is shown.
+
+        Raises:
+            InputError: `workers` or `attempts` is below 1.
+        """
+        if workers is not None and workers < 1:
+            raise InputError(f"{workers} is not a number of processes", where="--workers", hint="use 1 or more")
+        if attempts < 1:
+            raise InputError(f"{attempts} is not a number of attempts", where="attempts", hint="use 1 or more")
+        self.workers = workers or usable_cores()
+        self.attempts = attempts
+        self.quiet = quiet
+        self._pool: ProcessPoolExecutor | None = None
+        self._succeeded = False
+
+    def run(self, tasks: Sequence[Task], manifest: Manifest, title: str, unit: str = "documents") -> None:
+        """Run what the manifest does not hold, commit each task, and declare the folder complete.
+
+        Args:
+            tasks: All tasks of the folder, in the order of its rows.
+            manifest: The open manifest of the output folder.
+            title: What the progress bar says.
+            unit: What task sizes count.
+
+        Raises:
+            InputError: A task met input that must be changed; what was committed stays.
+            StorageError: The disk is full; what was committed stays.
+            TasksFailedError: Tasks failed after all attempts; the others are committed.
+            KeyboardInterrupt: Ctrl-C; what was committed stays.
+        """
+        prints = {task.name: task.fingerprint for task in tasks}
+        todo = [task for task in tasks if not manifest.holds(task.name, prints[task.name])]
+        if todo or not manifest.complete:
+            manifest.begin()
+        failures: dict[str, BaseException] = {}
+        with Progress(title, sum(task.size for task in todo), unit, quiet=self.quiet or not todo) as progress:
+            if self.workers == 1 or len(tasks) == 1:
+                self._run_here(todo, manifest, failures, progress)
+            elif todo:
+                self._run_in_pool(todo, manifest, failures, progress)
+        if failures:
+            first, error = min(failures.items())
+            raise TasksFailedError(
+                f"{title}: {len(failures)} of {len(tasks)} shards failed, first {first} ({_reason(error)[:300]})",
+                where=str(manifest.folder),
+                hint="the others are kept; mend the cause and run the same command again",
+            ) from error
+        manifest.finish(task.name for task in tasks)
+
+    def _run_here(
+        self, todo: Sequence[Task], manifest: Manifest, failures: dict[str, BaseException], progress: Progress
+    ) -> None:
+        from threadpoolctl import threadpool_limits
+
+        for task in todo:
+            for attempt in range(1, self.attempts + 1):
+                try:
+                    with threadpool_limits(1, user_api="blas"):  # as in a worker
+                        entry = task.run(manifest.folder)
+                except (InputError, StorageError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever a shard raises is reported with the shard
+                    if attempt == self.attempts:
+                        failures[task.name] = error
+                else:
+                    manifest.commit(entry)
+                    progress.advance(task.size)
+                    break
+
+    def _run_in_pool(
+        self, todo: Sequence[Task], manifest: Manifest, failures: dict[str, BaseException], progress: Progress
+    ) -> None:
+        waiting: deque[Task] = deque(todo)
+        suspects: deque[Task] = deque()  # their worker died; each is tried again alone
+        attempts: Counter[str] = Counter()
+        flight: dict[Future[Entry], Task] = {}
+        deaths = 0
+
+        def failed(task: Task, error: BaseException, again: deque[Task]) -> None:
+            attempts[task.name] += 1
+            if attempts[task.name] < self.attempts:
+                again.append(task)
+            else:
+                failures[task.name] = error
+
+        try:
+            while waiting or suspects or flight:
+                queue, most = (suspects, 1) if suspects else (waiting, 2 * self.workers)
+                while queue and len(flight) < most:
+                    try:
+                        flight[self._submit(queue[0], manifest.folder)] = queue[0]
+                    except BrokenProcessPool:  # a worker has just died; the tasks in flight will say so
+                        if not flight:
+                            self._kill()
+                            deaths = self._count_death(deaths)
+                        break
+                    queue.popleft()
+                if not flight:
+                    continue
+                done, _ = wait(flight, return_when=FIRST_COMPLETED)
+                dead: list[tuple[Task, BaseException]] = []
+                for future in done:
+                    task = flight.pop(future)
+                    try:
+                        entry = future.result()
+                    except BrokenProcessPool as error:
+                        dead.append((task, error))
+                    except (InputError, StorageError):
+                        raise
+                    except Exception as error:  # noqa: BLE001 - as above
+                        failed(task, error, waiting)
+                    else:
+                        manifest.commit(entry)
+                        self._succeeded = True
+                        progress.advance(task.size)
+                if dead:
+                    dead += [(task, dead[0][1]) for task in flight.values()]
+                    flight.clear()
+                    self._kill()
+                    deaths = self._count_death(deaths)
+                    for task, _ in dead:
+                        if len(dead) == 1:
+                            failed(task, MotherlodeError("its worker process died (out of memory?)"), suspects)
+                        else:
+                            suspects.append(task)
+        except BaseException:
+            self._kill()
+            raise
+
+    def _count_death(self, deaths: int) -> int:
+        if deaths >= 2 and not self._succeeded:
+            raise MotherlodeError(
+                "worker processes die before they finish anything",
+                hint="in a script, call from under `if __name__ == '__main__':`; or use one worker",
+            )
+        return deaths + 1
+
+    def _submit(self, task: Task, folder: Path) -> Future[Entry]:
+        if self._pool is None:
+            threads = max(1, usable_cores() // self.workers)
+            self._pool = ProcessPoolExecutor(
+                self.workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(threads,),
+            )
+        with _interrupts_blocked():  # the first task starts the processes, which inherit the signal mask
+            return self._pool.submit(_run_task, task, folder)
+
+    def _kill(self) -> None:
+        """End the workers at once; their unfinished files are temporary ones."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        processes = list((getattr(pool, "_processes", None) or {}).values())
+        for process in processes:
+            with contextlib.suppress(OSError, ValueError):
+                process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        """Release the workers."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Release the workers."""
+        self.close()
