@@ -80,9 +80,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, window: int = 1024) -
         show_progress=False,
     )
     plain.train_from_iterator(texts, trainer)
-    made = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=plain, bos_token=END, eos_token=END, pad_token=PADDING, model_max_length=window
-    )
+    kind: Any = transformers.PreTrainedTokenizerFast
+    made = kind(tokenizer_object=plain, bos_token=END, eos_token=END, pad_token=PADDING, model_max_length=window)
     made.chat_template = CHAT_TEMPLATE
     return made
 
@@ -114,7 +113,8 @@ def fresh_model(tokenizer: Any, shape: Shape, random_seed: int = 0) -> Any:
     )
     with torch.random.fork_rng():
         torch.manual_seed(random_seed)
-        return transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+        loader: Any = transformers.AutoModelForCausalLM
+        return loader.from_config(config, dtype=torch.float32).eval()
 
 
 def write_fresh(folder: Path, texts: Iterable[str], shape: Shape, random_seed: int = 0) -> int:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
+
+from motherlode.evaluation.result import FILE, Evaluation
 from motherlode.workflow.place import Place
 
 BASE = "base"
-MODELS = (BASE, "cpt", "sft")
+MODELS: tuple[Literal["base", "cpt", "sft"], ...] = ("base", "cpt", "sft")
+LOSS = "loss"
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Gain:
             return ""
         if self.difference_low <= 0 <= self.difference_high:
             return "no difference can be told"
-        return "better" if (self.difference > 0) != (self.metric == "loss") else "worse"
+        return "better" if (self.difference > 0) != (self.metric == LOSS) else "worse"
 
 
 def gains(place: Place) -> list[Gain]:
@@ -61,13 +67,12 @@ def gains(place: Place) -> list[Gain]:
     Returns:
         One row a task or text and model, tasks first, the base model first; none without evaluations.
     """
-    found = {name: place.evaluation(name) for name in MODELS if place.evaluation(name).exists()}
+    found = {name: place.evaluation(name) for name in MODELS if (place.evaluation(name) / FILE).exists()}
     if not place.has("evaluate") or not found:
         return []
-    from motherlode.evaluation.evaluate import Evaluation
-    from motherlode.statistics import paired_bootstrap
+    from motherlode.statistics import bootstrap_interval, paired_bootstrap
 
-    read = {name: Evaluation.read(folder) for name, folder in found.items()}
+    read: dict[str, Evaluation] = {name: Evaluation.read(folder) for name, folder in found.items()}
     base = read.get(BASE)
     rows = []
     for task in dict.fromkeys(name for evaluation in read.values() for name in evaluation.tasks):
@@ -82,7 +87,15 @@ def gains(place: Place) -> list[Gain]:
             rows.append(row)
     for text in dict.fromkeys(name for evaluation in read.values() for name in evaluation.texts):
         for model, evaluation in read.items():
-            if (held_out := evaluation.texts.get(text)) is not None:
-                numbers = (held_out.documents, held_out.loss, held_out.low, held_out.high)
-                rows.append(Gain(text, model, "loss", *numbers, None, None))
+            if (found_loss := evaluation.texts.get(text)) is None:
+                continue
+            low, high = math.log(found_loss.low), math.log(found_loss.high)
+            row = Gain(text, model, LOSS, found_loss.documents, found_loss.loss, low, high, None, None)
+            same = base.texts.get(text) if base is not None and model != BASE else None
+            if same is not None and same.lengths == found_loss.lengths:
+                apart = np.subtract(found_loss.losses, same.losses)
+                low, high = bootstrap_interval(apart, weights=found_loss.lengths)
+                mean = found_loss.loss - same.loss
+                row = replace(row, difference=mean, difference_low=low, difference_high=high)
+            rows.append(row)
     return rows

@@ -7,11 +7,13 @@ that a model is trained on what it is asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from motherlode.models.rows import Rows
 from motherlode.shards import store
+from motherlode.workflow.place import Place
 
 _OF_A_TASK = ("question", "choices", "answer")
 
@@ -21,12 +23,19 @@ def is_task(rows: Rows) -> bool:
     return len(rows) > 0 and all(name in rows[0] for name in _OF_A_TASK)
 
 
-def gather_samples(paths: Sequence[Path], out: Path) -> Path:
+def task_form(place: Place) -> dict[str, Any]:
+    """Return how items of tasks are written: as `evaluate` asks them."""
+    section = place.sections.get("evaluate", {})
+    return {"style": str(section.get("style", "cloze")), "template": str(section.get("template", "auto"))}
+
+
+def gather_samples(paths: Sequence[Path], out: Path, form: Mapping[str, Any]) -> Path:
     """Return one file of samples.
 
     Args:
         paths: Files, folders or patterns of samples or tasks, one or more.
         out: Where they are written if they are several, or hold tasks.
+        form: The form of tasks, see `task_form`.
 
     Returns:
         The one path that was given, if it can be taken as it is; else `out`.
@@ -43,7 +52,7 @@ def gather_samples(paths: Sequence[Path], out: Path) -> Path:
         if task:
             from motherlode.evaluation.samples import task_samples
 
-            found = (sample for file in rows.files for sample in task_samples(file))
+            found = (sample for file in rows.files for sample in task_samples(file, **form))
             lines += [json.dumps(dict(sample), ensure_ascii=False) + "\n" for sample in found]
         else:
             lines += [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]

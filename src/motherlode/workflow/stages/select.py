@@ -12,7 +12,7 @@ from pydantic import Field
 from motherlode.selection.options import WITH_MODEL, SelectOptions
 from motherlode.shards import store
 from motherlode.workflow.place import Place
-from motherlode.workflow.samples import gather_samples
+from motherlode.workflow.samples import gather_samples, task_form
 from motherlode.workflow.stage import Stage, Told, parse_section
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class SelectStage(Stage):
         """Note samples, evaluation files and model."""
         super().__init__("select", place, section)
         self.section = section
+        self.options["form of tasks"] = task_form(place)
         for named in (*section.domain, section.pool, *([section.dev] if section.dev else [])):
             self.reading(named, place.path(named))
         for named in section.eval_files:
@@ -63,8 +64,9 @@ class SelectStage(Stage):
         options["preselect_encoder"] = place.encoder(section.preselect_encoder)
         if section.adapter is not None:
             options["adapter"] = str(place.path(section.adapter))
-        domain = gather_samples([place.path(named) for named in section.domain], folder / "domain.jsonl")
-        dev = None if section.dev is None else gather_samples([place.path(section.dev)], folder / "dev.jsonl")
+        form = task_form(place)
+        domain = gather_samples([place.path(named) for named in section.domain], folder / "domain.jsonl", form)
+        dev = None if section.dev is None else gather_samples([place.path(section.dev)], folder / "dev.jsonl", form)
         select(
             domain,
             place.path(section.pool),
