@@ -1,0 +1,216 @@
+"""What each kind of job does: settings and the folders of the jobs before in, files and a result out.
+
+A result holds nothing that differs between two runs of the same job; how long it took is recorded beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from motherlode.comparison.jobs import RESULT
+from motherlode.errors import InputError, MotherlodeError
+from motherlode.shards import store
+
+Settings = Mapping[str, Any]
+Places = Mapping[str, Path]
+POOL = "pool.jsonl"
+ALL = "selected.jsonl"  # of the oracle, which takes the same for every N
+ADAPTED = "adapted"
+
+
+def root_of(folder: Path) -> Path:
+    """Return the output folder of the comparison that a job's folder lies in."""
+    return folder.parent.parent
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """Read the result in a job's folder."""
+    found: dict[str, Any] = json.loads((folder / RESULT).read_text("utf-8"))
+    return found
+
+
+def selected_file(n: int) -> str:
+    """Return the name of a selection of N samples."""
+    return f"selected-{n}.jsonl"
+
+
+def select_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """Select for the largest N, and take the smaller ones from the same scores."""
+    from motherlode.models.rows import Samples
+    from motherlode.selection.select import select
+    from motherlode.selection.write import write_selection
+
+    options = dict(settings["options"])
+    root, pool = root_of(folder), before["pool"] / POOL
+    work = folder / "work" if settings["share"] is None else root / settings["share"]
+    store.make_folder(work)
+    domain = root / settings["domain"]
+    most = options.pop("n")
+    whole = select(domain, pool, most, model=settings["model"], work=work, quiet=True, **options)
+    rows = Samples.open(pool, options.get("fields"))
+    budgets = {}
+    for n in settings["budgets"]:
+        part = whole if n == most else whole.cut(n)
+        write_selection(folder / selected_file(n), part, rows)
+        budgets[str(n)] = {
+            "selected": len(part),
+            "duplicates": len(part.duplicates),
+            "sources": part.record["sources"],
+        }
+    if settings["share"] is None:
+        store.remove(work)
+    return {"budgets": budgets, "scored": len(whole.indices)}
+
+
+def oracle_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """Take all rows of the pool that are of the domain."""
+    from motherlode.models.rows import Rows
+
+    rows = [row for row in Rows(before["pool"] / POOL) if str(row.get(settings["field"])) == settings["label"]]
+    if not rows:
+        raise InputError(f"no row is left with {settings['field']} = {settings['label']!r}", where="pool")
+    store.write_bytes(folder / ALL, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    return {"selected": len(rows)}
+
+
+def train_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """Fine-tune on the domain's samples and the selected ones, for a budget's steps or tokens."""
+    from motherlode.adaptation.sft import fine_tune
+
+    root = root_of(folder)
+    files = [root / settings["domain"]]
+    if "selection" in before:
+        whole = before["selection"] / ALL
+        files.append(whole if whole.is_file() else before["selection"] / selected_file(settings["n"]))
+    options = dict(settings["options"])
+    steps = settings["steps"]
+    if settings["equal"] == "tokens":
+        from motherlode.comparison.lengths import steps_for_tokens
+
+        steps = steps_for_tokens(settings, files, before["lengths"])
+    dev = None if settings["dev"] is None else root / settings["dev"]
+    tuned = fine_tune(
+        [str(file) for file in files],
+        folder / ADAPTED,
+        model=settings["model"],
+        dev=None if dev is None else str(dev),
+        quiet=True,
+        **{**options, "max_steps": steps, "patience": 0},
+    )
+    return {
+        "samples": tuned.samples,
+        "tokens": tuned.tokens,
+        "steps": tuned.steps,
+        "adapter": str(tuned.adapter.relative_to(folder)),
+        "losses": list(tuned.losses),
+        "dev_losses": [list(pair) for pair in tuned.dev_losses],
+    }
+
+
+def evaluate_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """Test what was trained: of several candidates the one with the lowest last loss on dev."""
+    from motherlode.evaluation.evaluate import evaluate
+
+    adapter, model, chosen = None, settings["model"], None
+    if before:
+        roles = sorted(before, key=int)
+        results = {role: result_of(before[role]) for role in roles}
+        chosen = roles[0]
+        if len(roles) > 1:
+            losses = {role: _last_dev_loss(results[role], before[role]) for role in roles}
+            chosen = min(roles, key=lambda role: (losses[role], int(role)))
+        if "model" in results[chosen]:
+            model = str(before[chosen] / results[chosen]["model"])
+        else:
+            adapter = before[chosen] / results[chosen]["adapter"]
+    found = evaluate(
+        settings["tasks"],
+        model=model,
+        adapter=adapter,
+        texts={name: Path(path) for name, path in settings["texts"].items()},
+        quiet=True,
+        **settings["options"],
+    )
+    tasks = {}
+    for given, (name, score) in zip(settings["tasks"], found.tasks.items(), strict=True):
+        tasks[name] = {
+            "given": Path(given).name,
+            "metric": score.metric,
+            "score": score.score,
+            "low": score.low,
+            "high": score.high,
+            "chance": score.chance,
+            "majority": score.majority,
+            "items": list(score.items),
+            "ids": [str(item) for item in score.ids],
+        }
+    texts = {
+        name: {"loss": text.loss, "low": text.low, "high": text.high, "documents": text.documents, "tokens": text.tokens}
+        for name, text in found.texts.items()
+    }
+    return {"chosen": chosen, "tasks": tasks, "texts": texts}
+
+
+def _last_dev_loss(result: Mapping[str, Any], folder: Path) -> float:
+    if not result["dev_losses"]:
+        raise MotherlodeError("has no loss on dev", where=str(folder))
+    return float(result["dev_losses"][-1][1])
+
+
+def pool_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """See `motherlode.comparison.leakage`."""
+    from motherlode.comparison.leakage import clean_pool
+
+    return clean_pool(settings, folder)
+
+
+def lengths_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """See `motherlode.comparison.lengths`."""
+    from motherlode.comparison.lengths import mean_tokens
+
+    return mean_tokens(settings, before["pool"] / POOL)
+
+
+def mine_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """See `motherlode.comparison.corpora`."""
+    from motherlode.comparison.corpora import mine_variant
+
+    return mine_variant(settings, folder)
+
+
+def documents_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """See `motherlode.comparison.corpora`."""
+    from motherlode.comparison.corpora import gather_documents
+
+    return gather_documents(settings, folder, before)
+
+
+def general_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """See `motherlode.comparison.corpora`."""
+    from motherlode.comparison.corpora import gather_general
+
+    return gather_general(settings, folder)
+
+
+def pretrain_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """See `motherlode.comparison.corpora`."""
+    from motherlode.comparison.corpora import pretrain
+
+    return pretrain(settings, folder, before)
+
+
+WORKS: dict[str, Callable[[Settings, Path, Places], dict[str, Any]]] = {
+    "pool": pool_job,
+    "lengths": lengths_job,
+    "select": select_job,
+    "oracle": oracle_job,
+    "train": train_job,
+    "evaluate": evaluate_job,
+    "mine": mine_job,
+    "documents": documents_job,
+    "general": general_job,
+    "pretrain": pretrain_job,
+}
