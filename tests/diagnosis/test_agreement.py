@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motherlode.diagnosis.agreement import compare, interval, overlap, spearman, wilson
+from motherlode.diagnosis.agreement import compare, interval, overlap, spearman
 
 SCORES = st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=2, max_size=40)
 
@@ -49,10 +49,3 @@ def test_the_interval_of_a_rank_correlation_covers_it() -> None:
     assert 0.91 < inside / 300 < 0.985
     assert interval(0.5, 3) == (-1.0, 1.0)
     assert interval(1.0, 50) == (1.0, 1.0)
-
-
-@given(st.integers(1, 60), st.data())
-def test_the_interval_of_a_share_is_wilsons(count: int, data: st.DataObject) -> None:
-    successes = data.draw(st.integers(0, count))
-    wanted = scipy.stats.binomtest(successes, count).proportion_ci(method="wilson")
-    assert wilson(successes, count) == pytest.approx((wanted.low, wanted.high), abs=1e-6)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motherlode.judge.estimate import Cell, precision, recall, wilson
-
-
-def test_wilson_against_the_equation_it_solves() -> None:
-    """The limits are the p at which |share - p| is z standard errors of p."""
-    for positive, judged in ((0, 10), (3, 10), (10, 10), (41, 200), (199, 200)):
-        share = positive / judged
-        for limit in wilson(positive, judged):
-            if 1e-9 < limit < 1 - 1e-9:
-                error = math.sqrt(limit * (1 - limit) / judged)
-                assert abs(share - limit) == pytest.approx(1.959963984540054 * error, rel=1e-9)
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(5, 20, 20) == (0.25, 0.25)
+from motherlode.judge.estimate import Cell, precision, recall
+from motherlode.statistics import wilson
 
 
 def test_one_cell_is_wilson_s_interval() -> None:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from motherlode.selection.choose import by_score
-
-_Z = 1.959964  # two-sided 95 %
+from motherlode.statistics import Z
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def interval(correlation: float, count: int) -> tuple[float, float]:
         return -1.0, 1.0
     if abs(correlation) >= 1:
         return correlation, correlation
-    half = _Z * float(np.sqrt((1 + correlation**2 / 2) / (count - 3)))
+    half = Z * float(np.sqrt((1 + correlation**2 / 2) / (count - 3)))
     centre = float(np.arctanh(correlation))
     return float(np.tanh(centre - half)), float(np.tanh(centre + half))
 
@@ -111,13 +110,3 @@ def compare(
         candidates=len(scores),
         error=float(np.abs(scores - wanted).max()) / scale if same_unit else None,
     )
-
-
-def wilson(successes: int, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
-    if count == 0:
-        return 0.0, 1.0
-    share = successes / count
-    spread = _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-    centre, scale = share + _Z**2 / (2 * count), 1 + _Z**2 / count
-    return float(max(0.0, (centre - spread) / scale)), float(min(1.0, (centre + spread) / scale))

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from motherlode.diagnosis.agreement import spearman, wilson
+from motherlode.diagnosis.agreement import spearman
 from motherlode.selection.choose import by_score
 from motherlode.selection.votes import reverse_neighbours
+from motherlode.statistics import wilson
 
 
 @dataclass(frozen=True)

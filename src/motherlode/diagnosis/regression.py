@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from motherlode.diagnosis.agreement import wilson
 from motherlode.diagnosis.gradients import kernel_matrix
 from motherlode.diagnosis.opened import Opened
 from motherlode.diagnosis.options import DiagnoseOptions
@@ -28,6 +27,7 @@ from motherlode.models.tokens import Tokens
 from motherlode.selection.hidden import mean_hidden
 from motherlode.selection.kernels import make_objective
 from motherlode.selection.warmup import WarmupOptions, completion_losses, warm_up
+from motherlode.statistics import wilson
 
 _MOST_CLASSES = 32
 RIDGES = tuple(float(f"1e{power}") for power in range(-5, 3))  # relative to the mean of the kernel's diagonal

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Z = 1.959963984540054  # 95 %, two-sided
+from motherlode.statistics import wilson
+
 _STEPS = 60  # of bisection
 
 
@@ -51,29 +52,6 @@ class Estimate:
     low: float
     high: float
     judged: int
-
-
-def wilson(positive: float, judged: float, size: float = math.inf, z: float = Z) -> tuple[float, float]:
-    """Return the limits of a share.
-
-    Args:
-        positive: Hits in the sample.
-        judged: The sample's size.
-        size: The population's size.
-        z: Quantile of the normal distribution.
-
-    Returns:
-        Lower and upper limit, 0 to 1; (0, 1) without a sample.
-    """
-    if judged <= 0:
-        return 0.0, 1.0
-    share = positive / judged
-    if judged >= size:
-        return share, share
-    n = judged if math.isinf(size) else judged * (size - 1) / (size - judged)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def precision(accepted: Sequence[Cell]) -> Estimate:
