@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from motherlode.cli.compare import compare_command
 from motherlode.cli.corpus import corpus_app
 from motherlode.cli.diagnose import diagnose_command, predict_command
 from motherlode.cli.judge import judge_command
@@ -41,6 +42,7 @@ app.command("select")(select_command)
 app.command("diagnose")(diagnose_command)
 app.command("predict")(predict_command)
 app.command("judge")(judge_command)
+app.command("compare")(compare_command)
 
 
 def _version(value: bool) -> None:
@@ -79,11 +81,13 @@ def demo_command(
 @app.command("report")
 def report_command(
     run: Annotated[
-        Path, typer.Argument(help="Folder that `mine`, `corpus build` or `diagnose` wrote, or file that `select` did.")
+        Path,
+        typer.Argument(help="Folder that `mine`, `corpus build`, `diagnose` or `compare` wrote, or file of `select`."),
     ],
 ) -> None:
-    """Write the report of a run, of a corpus, of a diagnosis or of a selection, as an HTML file beside it."""
+    """Write the report of a run, a corpus, a diagnosis, a comparison or a selection, as an HTML file beside it."""
     from motherlode.errors import InputError
+    from motherlode.report.comparison import is_comparison, write_comparison_report
     from motherlode.report.corpus import is_corpus, write_corpus_report
     from motherlode.report.diagnosis import is_diagnosis, write_diagnosis_report
     from motherlode.report.mining import write_report
@@ -93,6 +97,8 @@ def report_command(
         print(write_selection_report(run))
     elif is_diagnosis(run):
         print(write_diagnosis_report(run))
+    elif is_comparison(run):
+        print(write_comparison_report(run))
     elif run.is_dir() and not any((run / name).exists() for name in ("manifest.jsonl", "result.json")):
         hint = "name what `corpus build`, `mine`, `diagnose` or `select` wrote"
         raise InputError("holds nothing to report on", where=str(run), hint=hint)

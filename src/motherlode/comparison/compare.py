@@ -1,7 +1,7 @@
-"""`compare`: methods at equal budgets, over sizes, random seeds and tasks, from one file; resumable, nothing done twice.
+"""`compare`: methods at equal budgets, over sizes, random seeds and tasks, from one file; resumable.
 
-Everything that is read is looked through first. Then jobs run in one queue: a selection serves all its budgets, the base
-model is tested once a domain, what an earlier run of the same file (or of one that shares some of it) has done is kept.
+Everything that is read is looked through first. Then jobs run in one queue: a selection serves all its budgets, the
+base model is tested once a domain, what an earlier run of the file (or of one that shares some of it) did is kept.
 A job that fails is told, and takes along only what needs it. In the end there are the tables, and a page.
 """
 
@@ -122,7 +122,9 @@ class Plan:
                     samples.train.write(out)
                     if samples.dev is not None:
                         samples.dev.write(out)
-            store.write_text(out / ABOUT, json.dumps(self._about(), indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+            store.write_text(
+                out / ABOUT, json.dumps(self._about(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+            )
             failures = Queue(self.jobs, manifest, workers, quiet).run()
             self._write(out, manifest, failures)
             if not failures:
@@ -197,9 +199,7 @@ class Plan:
         store.write_text(out / "notes.json", json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def compare(
-    config: Path | str | CompareConfig, out: Path | str, *, workers: int = 1, quiet: bool = True
-) -> Comparison:
+def compare(config: Path | str | CompareConfig, out: Path | str, *, workers: int = 1, quiet: bool = True) -> Comparison:
     """Compare methods as a file says.
 
     Args:

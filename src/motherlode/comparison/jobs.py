@@ -60,12 +60,13 @@ class Job:
         Args:
             folder: The output folder of the comparison.
         """
-        from motherlode.comparison.work import WORKS
+        from motherlode.comparison.work import work
 
         place = folder / self.folder
         store.make_folder(place)
         started = time.monotonic()
-        result = WORKS[self.kind](self.settings, place, {role: folder / job.folder for role, job in self.after.items()})
+        before = {role: folder / job.folder for role, job in self.after.items()}
+        result = work(self.kind, self.settings, place, before)
         seconds = time.monotonic() - started
         data = (json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
         store.write_bytes(place / RESULT, data)

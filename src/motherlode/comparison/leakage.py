@@ -51,11 +51,10 @@ def clean_pool(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     train = {}
     for domain, name in settings["train"].items():
         own = Finds()
-        rows = 0
-        for block in _blocks(iter(Rows(folder.parent.parent / name))):
-            rows += len(block)
+        read = Rows(folder.parent.parent / name)
+        for block in _blocks(read):
             own.look(known, block)
-        train[domain] = {"rows": rows, **own.told()}
+        train[domain] = {"rows": len(read), **own.told()}
     dropped = len(pool.rows) - usable
     return {"rows": len(pool.rows), "kept": len(kept), "no_sample": dropped, "pool": found.told(), "train": train}
 

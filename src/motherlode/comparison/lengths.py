@@ -64,4 +64,4 @@ def steps_for_tokens(settings: Mapping[str, Any], files: Sequence[Path], lengths
     counts = count_tokens(settings["model"], known["options"], files)
     domain, own = sum(counts[0]), [count for part in counts for count in part]
     share = (domain + settings["n"] * known["mean"]) / (settings["size"] + settings["n"])  # tokens of a sample
-    return max(1, round(settings["steps"] * share / (sum(own) / len(own))))
+    return max(1, round(float(settings["steps"]) * float(share) / (sum(own) / len(own))))

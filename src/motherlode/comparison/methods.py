@@ -49,7 +49,7 @@ class MethodConfig(Config):
             InputError: The method is unknown, or an option is none of the method's.
         """
         method, given = _split(name, values, known_methods(), where)
-        own = {key: given.pop(key) for key in ("baseline", "epochs") if key in given}
+        own: dict[str, Any] = {key: given.pop(key) for key in ("baseline", "epochs") if key in given}
         if "epochs" in own and method != "domain-only":
             raise InputError("epochs are tuned for domain-only alone", where=where, hint="set training: epochs for all")
         if isinstance(own.get("epochs"), int):
@@ -84,7 +84,7 @@ class VariantConfig(Config):
             InputError: The method is unknown, or an option is missing or none of the method's.
         """
         method, given = _split(name, values, OF_VARIANTS, where, "mine")
-        own = {key: given.pop(key) for key in ("baseline", "documents") if key in given}
+        own: dict[str, Any] = {key: given.pop(key) for key in ("baseline", "documents") if key in given}
         own.setdefault("baseline", method not in (*_OURS, "base", "oracle"))
         if given and method != "mine":
             raise InputError(f"{method} has no option {min(given)!r}", where=where)

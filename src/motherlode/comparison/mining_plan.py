@@ -53,9 +53,7 @@ class MiningPlan:
         tasks = self.config.domains[domain].tasks
         label = f"evaluate mined {domain} {place}"
         job = add_evaluation(self.jobs, self.checked, label, tasks, texts, before, self.parameters)
-        self.cells.append(
-            {"method": name, "domain": domain, "size": None, "n": None, "random_seed": seed, "job": job}
-        )
+        self.cells.append({"method": name, "domain": domain, "size": None, "n": None, "random_seed": seed, "job": job})
 
     def _documents(self, name: str, variant: VariantConfig, domain: str) -> Job:
         seeds = {key: str(part.seeds) for key, part in self.config.domains.items()}
@@ -64,7 +62,7 @@ class MiningPlan:
         if variant.method == "mine":
             options = {**self.mining.mine, **variant.options}
             settings: dict[str, Any] = {"corpus": self.mining.corpus, "seeds": seeds, "options": options}
-            depends = [corpus, {key: self._digest(f"seeds of {key}") for key in seeds}, options]
+            depends: list[Any] = [corpus, {key: self._digest(f"seeds of {key}") for key in seeds}, options]
             lane = f"corpus {self.mining.corpus}"
             self.mined[name] = before["mine"] = self.jobs.add(f"mine {name}", "mine", settings, depends, lane=lane)
         held = self._held()

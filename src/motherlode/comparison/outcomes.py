@@ -1,9 +1,9 @@
 """Outcomes by item and random seed, as arrays that can be paired.
 
-A task's outcomes are `[seeds, items]`. Several tasks of a domain are put side by side, weighted so that each task counts
-the same: their runs share the random seeds, so that resampling seeds and items of the whole keeps what belongs together.
-What was trained on no seed (the base model) stands for every seed. Texts have one number a seed, the loss with its sign
-turned, so that larger is better everywhere.
+A task's outcomes are `[seeds, items]`. Several tasks of a domain are put side by side, weighted so that each task
+counts the same: their runs share the random seeds, so that resampling seeds and items of the whole keeps what belongs
+together. What was trained on no seed (the base model) stands for every seed. Texts have one number a seed, the loss
+with its sign turned, so that larger is better everywhere.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The jobs of a comparison of selection methods: who selects what, trains on what, and is tested on what.
 
-Equal budgets: at |D| domain samples and N selected ones, every method takes as many optimiser steps as `epochs` readings
-of |D| + N samples need. The oracle has other numbers of samples, and reads them as often as the steps allow. Domain-only
-has |D| samples: it is trained for several numbers of epochs, the equal steps among them and none beyond, and the one
-with the lowest loss on `dev` is tested (without `dev`: equal steps). With `equal: tokens`, steps are set so that tokens
-are equal in place of steps.
+Equal budgets: at |D| domain samples and N selected ones, every method takes as many optimiser steps as `epochs`
+readings of |D| + N samples need. The oracle has other numbers of samples, and reads them as often as the steps allow.
+Domain-only has |D| samples: it is trained for several numbers of epochs, the equal steps among them and none beyond,
+and the one with the lowest loss on `dev` is tested (without `dev`: equal steps). With `equal: tokens`, steps are set so
+that tokens are equal in place of steps.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SelectionPlan:
         dev = self.checked.domains[domain].dev
         for n in self.config.budgets:
             label = f"{domain} d{size} n{n} s{seed} {name}"
-            candidates = {}
+            candidates: dict[str, Job] = {}
             if dev is not None:
                 for epochs in method.epochs:
                     steps = epochs * -(-size // self.batch)
@@ -99,7 +99,8 @@ class SelectionPlan:
         from motherlode.adaptation.options import SftOptions
 
         parsed = SftOptions.parse({"model": self.config.model, **self.config.training}, "training")
-        return parsed.model_dump(mode="json")
+        values: dict[str, Any] = parsed.model_dump(mode="json")
+        return values
 
     def _pool(self) -> Job:
         tasks = sorted({task for domain in self.config.domains.values() for task in domain.tasks})
@@ -123,11 +124,11 @@ class SelectionPlan:
         drawn = self.drawn[domain, size, seed]
         label = f"select {domain} d{size} s{seed} {name}"
         if method.method == "oracle":
-            settings = {"field": self.config.in_domain_field, "label": self.config.domains[domain].label or domain}
-            return self.jobs.add(f"select {domain} oracle", "oracle", settings, settings, {"pool": pool})
+            wanted = {"field": self.config.in_domain_field, "label": self.config.domains[domain].label or domain}
+            return self.jobs.add(f"select {domain} oracle", "oracle", wanted, wanted, {"pool": pool})
         most = max(self.config.budgets)
         options = {**self.config.selection, **method.options, "method": method.method, "random_seed": seed, "n": most}
-        settings = {
+        settings: dict[str, Any] = {
             "model": self.config.model,
             "domain": drawn.name,
             "budgets": list(self.config.budgets),
@@ -156,7 +157,7 @@ class SelectionPlan:
         alone = not after
         options = {**self.config.training, "random_seed": seed}
         equal = "tokens" if n is not None and self.config.equal == "tokens" else "steps"
-        settings = {
+        settings: dict[str, Any] = {
             "model": self.config.model,
             "domain": drawn.name,
             "dev": dev.name if dev is not None and alone else None,
@@ -169,7 +170,7 @@ class SelectionPlan:
         before = dict(after)
         if equal == "tokens":
             before["lengths"] = self._lengths(pool)
-        depends = [
+        depends: list[Any] = [
             self.checked.model_digest,
             drawn.digest,
             dev.digest if dev is not None and alone else None,
@@ -200,7 +201,11 @@ class SelectionPlan:
         method, rows = options["method"], self.checked.pool_rows
         if method in ("random", "longest", "dsir"):
             return 0.0
-        if options.get("preselect_encoder", "auto") not in ("auto", "model") and method in ("embedding", "votes", "tsds"):
+        if options.get("preselect_encoder", "auto") not in ("auto", "model") and method in (
+            "embedding",
+            "votes",
+            "tsds",
+        ):
             return 0.0
         forward = 2 * self.parameters * min(float(options.get("max_length", 1024)), self._sample_tokens)
         total = forward * rows
@@ -208,7 +213,9 @@ class SelectionPlan:
             whole = options.get("preselect", "auto") == "none" or (method == "less" and "preselect" not in options)
             scored = rows if whole else min(rows, n * int(options.get("preselect_factor", 4)))
             epochs = int(options.get("warmup_epochs", 3))
-            total = (0.0 if whole else total) + 3 * forward * (scored * (epochs if method == "less" else 1) + epochs * size)
+            total = (0.0 if whole else total) + 3 * forward * (
+                scored * (epochs if method == "less" else 1) + epochs * size
+            )
         return total
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 
 from motherlode.comparison.jobs import Job
 from motherlode.errors import MotherlodeError, StorageError
@@ -102,7 +101,7 @@ class Queue:
         self.failures[job.name] = Failure(job.name, line)
         if not self.quiet:
             shown = "".join(c if c.isprintable() else " " for c in f"! {job.name} failed: {line}")
-            print(shown, file=sys.stderr)
+            print(shown, file=sys.stderr)  # noqa: T201 - as progress does
 
     def _run_here(self, advance: Callable[[int], None]) -> None:
         while (job := self._ready(())) is not None:

@@ -125,7 +125,7 @@ def gather(folder: Path, manifest: Manifest, cells: Sequence[Cell], sets: Sequen
                 rows[MIX].append({**cell.place, "source": name, "candidates": there, "selected": taken})
         rows[RESULTS] += [{**place, **own, **score} for score in _scores(result)]
         rows[ITEMS] += [{**place, **item} for item in _items(result)]
-        before = [job for job in cell.job.after.values()]
+        before = list(cell.job.after.values())
         selecting = seconds(source) + (seconds(source.after["mine"]) if source and "mine" in source.after else 0.0)
         rows[COSTS].append(
             {

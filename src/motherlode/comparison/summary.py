@@ -1,9 +1,9 @@
 """Means with intervals, and paired differences: what the results say, and how surely.
 
-A domain's score is the mean of its tasks; its interval resamples random seeds and items together. The mean over domains
-has the interval of independent parts: half-widths add in squares. The best baseline is the one with the highest mean
-over all domains at a size and budget, chosen on the same scores, which favours it: a method that beats it has beaten the
-luckiest.
+A domain's score is the mean of its tasks; its interval resamples random seeds and items together. The mean over
+domains has the interval of independent parts: half-widths add in squares. The best baseline is the one with the highest
+mean over all domains at a size and budget, chosen on the same scores, which favours it: a method that beats it has
+beaten the luckiest.
 """
 
 from __future__ import annotations

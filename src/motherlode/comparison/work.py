@@ -6,7 +6,7 @@ A result holds nothing that differs between two runs of the same job; how long i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def train_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any
     }
 
 
-def evaluate_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
     """Test what was trained: of several candidates the one with the lowest last loss on dev."""
     from motherlode.evaluation.evaluate import evaluate
 
@@ -148,7 +148,13 @@ def evaluate_job(settings: Settings, folder: Path, before: Places) -> dict[str, 
             "ids": [str(item) for item in score.ids],
         }
     texts = {
-        name: {"loss": text.loss, "low": text.low, "high": text.high, "documents": text.documents, "tokens": text.tokens}
+        name: {
+            "loss": text.loss,
+            "low": text.low,
+            "high": text.high,
+            "documents": text.documents,
+            "tokens": text.tokens,
+        }
         for name, text in found.texts.items()
     }
     return {"chosen": chosen, "tasks": tasks, "texts": texts}
@@ -160,57 +166,41 @@ def _last_dev_loss(result: Mapping[str, Any], folder: Path) -> float:
     return float(result["dev_losses"][-1][1])
 
 
-def pool_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
-    """See `motherlode.comparison.leakage`."""
-    from motherlode.comparison.leakage import clean_pool
+def work(kind: str, settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
+    """Do a job.
 
-    return clean_pool(settings, folder)
+    Args:
+        kind: Its kind.
+        settings: What it is done with.
+        folder: Its own folder, which is there.
+        before: Folders of the jobs before it, by role.
 
+    Returns:
+        Its result: JSON-able, and the same whenever it is done again.
+    """
+    if kind == "select":
+        return select_job(settings, folder, before)
+    if kind == "oracle":
+        return oracle_job(settings, folder, before)
+    if kind == "train":
+        return train_job(settings, folder, before)
+    if kind == "evaluate":
+        return evaluate_job(settings, before)
+    if kind == "pool":
+        from motherlode.comparison.leakage import clean_pool
 
-def lengths_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
-    """See `motherlode.comparison.lengths`."""
-    from motherlode.comparison.lengths import mean_tokens
+        return clean_pool(settings, folder)
+    if kind == "lengths":
+        from motherlode.comparison.lengths import mean_tokens
 
-    return mean_tokens(settings, before["pool"] / POOL)
+        return mean_tokens(settings, before["pool"] / POOL)
+    from motherlode.comparison import corpora
 
-
-def mine_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
-    """See `motherlode.comparison.corpora`."""
-    from motherlode.comparison.corpora import mine_variant
-
-    return mine_variant(settings, folder)
-
-
-def documents_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
-    """See `motherlode.comparison.corpora`."""
-    from motherlode.comparison.corpora import gather_documents
-
-    return gather_documents(settings, folder, before)
-
-
-def general_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
-    """See `motherlode.comparison.corpora`."""
-    from motherlode.comparison.corpora import gather_general
-
-    return gather_general(settings, folder)
-
-
-def pretrain_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
-    """See `motherlode.comparison.corpora`."""
-    from motherlode.comparison.corpora import pretrain
-
-    return pretrain(settings, folder, before)
-
-
-WORKS: dict[str, Callable[[Settings, Path, Places], dict[str, Any]]] = {
-    "pool": pool_job,
-    "lengths": lengths_job,
-    "select": select_job,
-    "oracle": oracle_job,
-    "train": train_job,
-    "evaluate": evaluate_job,
-    "mine": mine_job,
-    "documents": documents_job,
-    "general": general_job,
-    "pretrain": pretrain_job,
-}
+    if kind == "mine":
+        return corpora.mine_variant(settings, folder)
+    if kind == "documents":
+        return corpora.gather_documents(settings, folder, before)
+    if kind == "general":
+        return corpora.gather_general(settings, folder)
+    assert kind == "pretrain", kind
+    return corpora.pretrain(settings, folder, before)

@@ -105,18 +105,16 @@ def _comparison(
 def _part(summary: Summary, setting: Setting, number: int) -> dict[str, Any]:
     domains = summary.outcomes.domains
     best, reference = summary.best_baseline(setting), summary.reference
-    rows = []
-    for method in summary.methods:
-        rows.append(
-            {
-                "method": method,
-                "baseline": summary.entry(method)["baseline"],
-                "whole": shown_score(summary.score(method, None, setting), summary.texts),
-                "domains": [shown_score(summary.score(method, name, setting), summary.texts) for name in domains],
-                "reference": _gain(summary, method, reference, setting),
-                "best": _gain(summary, method, best, setting),
-            }
-        )
+    rows = [
+        {
+            "method": method,
+            "whole": shown_score(summary.score(method, None, setting), summary.texts),
+            "domains": [shown_score(summary.score(method, name, setting), summary.texts) for name in domains],
+            "reference": _gain(summary, method, reference, setting),
+            "best": _gain(summary, method, best, setting),
+        }
+        for method in summary.methods
+    ]
     marks = []
     for method in summary.methods:
         gain = None if reference in (None, method) else summary.gain(method, str(reference), None, setting)

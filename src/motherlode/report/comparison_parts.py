@@ -95,9 +95,7 @@ def ablations(summary: Summary) -> list[dict[str, Any]]:
         for name in names[1:]:
             options = summary.entry(name)["options"]
             changed = {
-                key: options.get(key, "default")
-                for key in sorted({*own, *options})
-                if options.get(key) != own.get(key)
+                key: options.get(key, "default") for key in sorted({*own, *options}) if options.get(key) != own.get(key)
             }
             told = ", ".join(f"{key} = {_plain(value)}" for key, value in changed.items())
             for setting in summary.settings:
@@ -126,9 +124,7 @@ def budgets(summary: Summary) -> list[dict[str, Any]]:
             }
             if own:
                 tokens = [row["tokens"] for row in own.values()]
-                means = {
-                    name: _mean([row[name] for row in own.values()]) for name in ("selected", "samples", "steps")
-                }
+                means = {name: _mean([row[name] for row in own.values()]) for name in ("selected", "samples", "steps")}
                 rows.append(
                     {
                         "setting": str(setting),
@@ -155,9 +151,9 @@ def mix(sources: Rows) -> list[dict[str, Any]]:
         counts[0] += row["candidates"]
         counts[1] += row["selected"]
     found = []
-    for (domain, method), counts in sorted(groups.items()):
-        there, taken = (max(1, sum(pair[side] for pair in counts.values())) for side in (0, 1))
-        best = sorted(counts.items(), key=lambda item: (-item[1][1], item[0]))[:_SOURCES]
+    for (domain, method), group in sorted(groups.items()):
+        there, taken = (max(1, sum(pair[side] for pair in group.values())) for side in (0, 1))
+        best = sorted(group.items(), key=lambda item: (-item[1][1], item[0]))[:_SOURCES]
         parts = [
             {
                 "name": excerpt(name, 40),
