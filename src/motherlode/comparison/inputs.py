@@ -61,15 +61,21 @@ class Drawn:
 class DomainSamples:
     """All samples of a domain's training files."""
 
-    def __init__(self, name: str, config: DomainConfig, fields: Mapping[str, str]) -> None:
+    def __init__(self, name: str, config: DomainConfig, fields: Mapping[str, str], style: str = "cloze") -> None:
         """Read and check them.
+
+        Args:
+            name: The domain.
+            config: Its files.
+            fields: Names of fields, ours to the files'.
+            style: How choices of task items are shown.
 
         Raises:
             InputError: A file is missing or damaged, a row is no sample, or `dev` is empty.
         """
         self.name = name
-        self.files = [read_samples(path, fields) for path in config.train]
-        self.dev = None if config.dev is None else Drawn.of(read_samples(config.dev, fields))
+        self.files = [read_samples(path, fields, style) for path in config.train]
+        self.dev = None if config.dev is None else Drawn.of(read_samples(config.dev, fields, style))
         self.train = Drawn.of([row for rows in self.files for row in rows])
 
     def __len__(self) -> int:
@@ -94,7 +100,7 @@ class DomainSamples:
         return Drawn.of(taken[:count])
 
 
-def read_samples(path: str, fields: Mapping[str, str]) -> list[dict[str, Any]]:
+def read_samples(path: str, fields: Mapping[str, str], style: str = "cloze") -> list[dict[str, Any]]:
     """Read samples, or the items of a task as samples.
 
     Raises:
@@ -106,7 +112,7 @@ def read_samples(path: str, fields: Mapping[str, str]) -> list[dict[str, Any]]:
     if {"question", "answer"} <= {*rows[0]}:
         from motherlode.evaluation.samples import task_samples
 
-        return [dict(row) for row in task_samples(path)]
+        return [dict(row) for row in task_samples(path, style="letters" if style == "letters" else "cloze")]
     samples = Samples(rows, dict(fields))
     return [samples.read(index)[0] for index in range(len(rows))]
 
@@ -165,12 +171,12 @@ def check(config: CompareConfig) -> Checked:
             items[task] = _check_task(task)
             if Path(task).is_file():
                 digests[task] = file_digest(Path(task))
-    fields = config.selection.get("fields") or {}
+    fields, style = config.selection.get("fields") or {}, config.evaluation.get("style", "cloze")
     domains: dict[str, DomainSamples] = {}
     rows, digest, characters = 0, "", 0.0
     if config.methods:
         for name, domain in config.domains.items():
-            domains[name] = found = DomainSamples(name, domain, fields)
+            domains[name] = found = DomainSamples(name, domain, fields, style)
             if max(config.sizes) > len(found):
                 raise InputError(
                     f"the domain {name!r} has {len(found):,} samples, fewer than the {max(config.sizes):,} of `sizes`",
@@ -184,14 +190,14 @@ def check(config: CompareConfig) -> Checked:
 
 def _check_options(config: CompareConfig) -> None:
     from motherlode.adaptation.options import CptOptions, SftOptions
-    from motherlode.evaluation.options import EvaluateOptions
+    from motherlode.evaluation.evaluate import EvaluateOptions
     from motherlode.mining.run import MineConfig
     from motherlode.selection.options import SelectOptions
 
     SftOptions.parse({"model": config.model, **config.training}, "training")
-    for name in ("max_steps", "merge", "random_seed", "adapter", "model"):
-        if name in config.training:
-            raise InputError(f"{name} is set by the comparison", where="training", hint="leave it out")
+    _leave_out("training", config.training, ("max_steps", "merge", "random_seed", "adapter", "model", "eval_every"))
+    _leave_out("selection", config.selection, ("n", "method", "model", "random_seed", "eval_files"))
+    _leave_out("evaluation", config.evaluation, ("model", "adapter", "random_seed"))
     EvaluateOptions.parse({"model": config.model, **config.evaluation}, "evaluation")
     for name, method in config.methods.items():
         if method.method in ("base", "domain-only", "oracle"):
@@ -203,13 +209,19 @@ def _check_options(config: CompareConfig) -> None:
         MineConfig.parse(config.mining.mine, "mining: mine")
 
 
+def _leave_out(section: str, given: Mapping[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if name in given:
+            raise InputError(f"{name} is set by the comparison", where=section, hint="leave it out")
+
+
 def _check_task(task: str) -> int:
     """Return the number of a task file's items; 0 for a task of the harness, which is checked when it is loaded."""
-    from motherlode.evaluation.items import read_items
+    from motherlode.evaluation.items import read_task
 
     if not Path(task).exists() and "/" not in task and not task.endswith((".jsonl", ".gz", ".parquet")):
         return 0
-    return len(read_items(Path(task)))
+    return len(read_task(task).items)
 
 
 def _check_pool(config: CompareConfig, fields: Mapping[str, str]) -> tuple[int, str, float]:

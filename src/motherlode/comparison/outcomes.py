@@ -2,8 +2,8 @@
 
 A task's outcomes are `[seeds, items]`. Several tasks of a domain are put side by side, weighted so that each task
 counts the same: their runs share the random seeds, so that resampling seeds and items of the whole keeps what belongs
-together. What was trained on no seed (the base model) stands for every seed. Texts have one number a seed, the loss
-with its sign turned, so that larger is better everywhere.
+together. What was trained on no seed (the base model) stands for every seed. Of texts it is minus each document's
+loss, weighted by its length, so that the mean is that of all tokens and larger is better everywhere.
 """
 
 from __future__ import annotations
@@ -36,16 +36,12 @@ class Runs:
 class Outcomes:
     """All outcomes of one comparison."""
 
-    def __init__(self, results: Iterable[Mapping[str, Any]], items: Iterable[Mapping[str, Any]]) -> None:
-        """Take the rows of one comparison's results and items."""
+    def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Take the rows of one comparison's items."""
         found: dict[tuple[Place, str], dict[int | None, dict[str, float]]] = {}
         for row in items:
             runs = found.setdefault((_place(row), row["task"]), {})
             runs.setdefault(row["random_seed"], {})[row["item"]] = row["outcome"]
-        for row in results:
-            if row["metric"] == "loss":
-                runs = found.setdefault((_place(row), row["task"]), {})
-                runs.setdefault(row["random_seed"], {})[""] = -row["score"]
         self._runs: dict[Place, dict[str, Runs]] = {}
         for (place, task), by_seed in found.items():
             names = tuple(next(iter(by_seed.values())))

@@ -157,6 +157,9 @@ def _items(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for task, score in result["tasks"].items():
         for item, outcome in zip(score["ids"], score["items"], strict=True):
             yield {"task": task, "item": item, "outcome": outcome}
+    for name, text in result["texts"].items():
+        for place, loss in enumerate(text["items"]):
+            yield {"task": f"text: {name}", "item": str(place), "outcome": -loss}
 
 
 def read_rows(folder: Path, name: str) -> list[dict[str, Any]]:

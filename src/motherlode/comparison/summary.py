@@ -83,7 +83,7 @@ class Summary:
         """Take the rows of all comparisons; those of this kind are used."""
         self.about, self.kind = about, kind
         self.results = [row for row in results if row["comparison"] == kind]
-        self.outcomes = Outcomes(self.results, [row for row in items if row["comparison"] == kind])
+        self.outcomes = Outcomes(row for row in items if row["comparison"] == kind)
         there = {row["method"] for row in self.results}
         self.methods = [name for name in about["methods" if kind == SELECTION else "variants"] if name in there]
         sized = {(row["size"], row["n"]) for row in self.results if row["size"] is not None}

@@ -6,13 +6,17 @@ A result holds nothing that differs between two runs of the same job; how long i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from motherlode.comparison.jobs import RESULT
 from motherlode.errors import InputError, MotherlodeError
 from motherlode.shards import store
+
+if TYPE_CHECKING:
+    from motherlode.evaluation.result import TextScore
 
 Settings = Mapping[str, Any]
 Places = Mapping[str, Path]
@@ -98,7 +102,7 @@ def train_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any
         model=settings["model"],
         dev=None if dev is None else str(dev),
         quiet=True,
-        **{**options, "max_steps": steps, "patience": 0},
+        **{**options, "max_steps": steps, "patience": 0, "eval_every": steps},
     )
     return {
         "samples": tuned.samples,
@@ -111,7 +115,7 @@ def train_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any
 
 
 def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
-    """Test what was trained: of several candidates the one with the lowest last loss on dev."""
+    """Test what was trained: of several candidates the one with the lowest loss on dev."""
     from motherlode.evaluation.evaluate import evaluate
 
     adapter, model, chosen = None, settings["model"], None
@@ -120,7 +124,7 @@ def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
         results = {role: result_of(before[role]) for role in roles}
         chosen = roles[0]
         if len(roles) > 1:
-            losses = {role: _last_dev_loss(results[role], before[role]) for role in roles}
+            losses = {role: _best_dev_loss(results[role], before[role]) for role in roles}
             chosen = min(roles, key=lambda role: (losses[role], int(role)))
         if "model" in results[chosen]:
             model = str(before[chosen] / results[chosen]["model"])
@@ -150,20 +154,26 @@ def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
     texts = {
         name: {
             "loss": text.loss,
-            "low": text.low,
-            "high": text.high,
+            "low": math.log(text.low),
+            "high": math.log(text.high),
             "documents": text.documents,
             "tokens": text.tokens,
+            "items": [loss * length * text.documents / text.tokens for loss, length in _pairs(text)],
         }
         for name, text in found.texts.items()
     }
     return {"chosen": chosen, "tasks": tasks, "texts": texts}
 
 
-def _last_dev_loss(result: Mapping[str, Any], folder: Path) -> float:
+def _pairs(text: TextScore) -> Iterator[tuple[float, int]]:
+    """Yield each document's loss and length; weighted by length, their mean is the loss of the whole."""
+    return zip(text.losses, text.lengths, strict=True)
+
+
+def _best_dev_loss(result: Mapping[str, Any], folder: Path) -> float:
     if not result["dev_losses"]:
         raise MotherlodeError("has no loss on dev", where=str(folder))
-    return float(result["dev_losses"][-1][1])
+    return min(float(loss) for _, loss in result["dev_losses"])
 
 
 def work(kind: str, settings: Settings, folder: Path, before: Places) -> dict[str, Any]:
