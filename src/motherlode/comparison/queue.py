@@ -116,6 +116,7 @@ class Queue:
     def _run_in_pool(self, advance: Callable[[int], None]) -> None:
         flight: dict[Future[Entry], Job] = {}
         suspects: list[Job] = []  # in flight when a worker died; each is tried again alone
+        alone: set[str] = set()  # those that were
         while True:
             while len(flight) < (1 if suspects else self.workers):
                 job = suspects[0] if suspects else self._ready(flight.values())
@@ -127,6 +128,9 @@ class Queue:
                     if flight:
                         break
                     self._kill()
+                else:
+                    if suspects:
+                        alone.add(job.name)
             if not flight:
                 return
             finished, _ = wait(flight, return_when=FIRST_COMPLETED)
@@ -148,12 +152,13 @@ class Queue:
                 dead += flight.values()
                 flight.clear()
                 self._kill()
-                if len(dead) > 1:
-                    suspects = dead
-                else:
-                    self._fail(dead[0], MotherlodeError("its worker process died (out of memory?)"))
-                    suspects = [other for other in suspects if other is not dead[0]]
-                    advance(1)
+                for job in dead:
+                    if job.name in alone:
+                        self._fail(job, MotherlodeError("its worker process died (out of memory?)"))
+                        suspects = [other for other in suspects if other is not job]
+                        advance(1)
+                    elif job not in suspects:
+                        suspects.append(job)
 
     def _submit(self, job: Job) -> Future[Entry]:
         if self._pool is None:
