@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from motherlode.comparison.config import CompareConfig, DomainConfig
 from motherlode.errors import InputError
 from motherlode.models.rows import Rows, Samples
 from motherlode.shards import store
 from motherlode.shards.fingerprint import bytes_digest, file_digest, fingerprint
+
+if TYPE_CHECKING:
+    from motherlode.evaluation.prompt import Style
 
 INPUTS = "inputs"  # the folder of what was drawn
 
@@ -61,7 +64,7 @@ class Drawn:
 class DomainSamples:
     """All samples of a domain's training files."""
 
-    def __init__(self, name: str, config: DomainConfig, fields: Mapping[str, str], style: str = "cloze") -> None:
+    def __init__(self, name: str, config: DomainConfig, fields: Mapping[str, str], style: Style = "cloze") -> None:
         """Read and check them.
 
         Args:
@@ -100,7 +103,7 @@ class DomainSamples:
         return Drawn.of(taken[:count])
 
 
-def read_samples(path: str, fields: Mapping[str, str], style: str = "cloze") -> list[dict[str, Any]]:
+def read_samples(path: str, fields: Mapping[str, str], style: Style = "cloze") -> list[dict[str, Any]]:
     """Read samples, or the items of a task as samples.
 
     Raises:
@@ -112,7 +115,7 @@ def read_samples(path: str, fields: Mapping[str, str], style: str = "cloze") -> 
     if {"question", "answer"} <= {*rows[0]}:
         from motherlode.evaluation.samples import task_samples
 
-        return [dict(row) for row in task_samples(path, style="letters" if style == "letters" else "cloze")]
+        return [dict(row) for row in task_samples(path, style=style)]
     samples = Samples(rows, dict(fields))
     return [samples.read(index)[0] for index in range(len(rows))]
 
@@ -190,7 +193,7 @@ def check(config: CompareConfig) -> Checked:
 
 def _check_options(config: CompareConfig) -> None:
     from motherlode.adaptation.options import CptOptions, SftOptions
-    from motherlode.evaluation.evaluate import EvaluateOptions
+    from motherlode.evaluation.options import EvaluateOptions
     from motherlode.mining.run import MineConfig
     from motherlode.selection.options import SelectOptions
 
@@ -198,7 +201,7 @@ def _check_options(config: CompareConfig) -> None:
     _leave_out("training", config.training, ("max_steps", "merge", "random_seed", "adapter", "model", "eval_every"))
     _leave_out("selection", config.selection, ("n", "method", "model", "random_seed", "eval_files"))
     _leave_out("evaluation", config.evaluation, ("model", "adapter", "random_seed"))
-    EvaluateOptions.parse({"model": config.model, **config.evaluation}, "evaluation")
+    EvaluateOptions.parse(config.evaluation, "evaluation")
     for name, method in config.methods.items():
         if method.method in ("base", "domain-only", "oracle"):
             continue

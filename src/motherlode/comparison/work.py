@@ -139,9 +139,8 @@ def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
         **settings["options"],
     )
     tasks = {}
-    for given, (name, score) in zip(settings["tasks"], found.tasks.items(), strict=True):
+    for name, score in found.tasks.items():
         tasks[name] = {
-            "given": Path(given).name,
             "metric": score.metric,
             "score": score.score,
             "low": score.low,
