@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from motherlode.errors import InputError
 from motherlode.shards import store
@@ -33,7 +34,6 @@ class Progressed:
         seconds: Time that they took.
         best: The lowest loss on dev, and the step after which it was measured; None if none was.
         stale: Evaluations since then.
-        extra: What else the way of training keeps.
     """
 
     step: int
@@ -41,7 +41,6 @@ class Progressed:
     seconds: float
     best: tuple[float, int] | None = None
     stale: int = 0
-    extra: Mapping[str, Any] | None = None
 
 
 def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
@@ -49,27 +48,43 @@ def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
+def _copied(tensor: torch.Tensor) -> torch.Tensor:
+    """Copy a tensor to the CPU; one that FSDP spread over processes is put together, by all of them."""
+    whole = tensor.detach()
+    if isinstance(whole, DTensor):
+        whole = whole.full_tensor()
+    return whole.cpu().clone()
+
+
+def _like(tensor: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
+    """Move a whole tensor to where another one lives, and spread it as that one is."""
+    moved = tensor.to(model.device, copy=True)
+    if isinstance(model, DTensor):
+        return distribute_tensor(moved, model.device_mesh, model.placements)
+    return moved
+
+
 def weights_of(model: Any) -> dict[str, torch.Tensor]:
-    """Copy the weights that are trained to the CPU."""
-    return {name: parameter.detach().cpu().clone() for name, parameter in trainable(model).items()}
+    """Copy the weights that are trained to the CPU; under FSDP all processes must call this together."""
+    return {name: _copied(parameter) for name, parameter in trainable(model).items()}
 
 
 def put_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> None:
     """Put copied weights back."""
     with torch.no_grad():
         for name, parameter in trainable(model).items():
-            parameter.copy_(weights[name])
+            parameter.copy_(_like(weights[name], parameter.detach()))
 
 
 def moments_of(model: Any, optimiser: Any) -> dict[str, torch.Tensor]:
-    """Copy AdamW's state to the CPU, by the names of the weights."""
+    """Copy AdamW's state to the CPU, by the names of the weights; under FSDP all processes must call this together."""
     state = getattr(optimiser, "optimizer", optimiser).state
     made = {}
     for name, parameter in trainable(model).items():
         own = state.get(parameter)
         if own:
-            made[f"{name}.step"] = own["step"].detach().cpu().clone()
-            made |= {f"{name}.{moment}": own[moment].detach().cpu().clone() for moment in _MOMENTS}
+            made[f"{name}.step"] = _copied(own["step"])
+            made |= {f"{name}.{moment}": _copied(own[moment]) for moment in _MOMENTS}
     return made
 
 
@@ -78,7 +93,7 @@ def put_moments(model: Any, optimiser: Any, moments: Mapping[str, torch.Tensor])
     state = getattr(optimiser, "optimizer", optimiser).state
     for name, parameter in trainable(model).items():
         if f"{name}.step" in moments:
-            own = {moment: moments[f"{name}.{moment}"].to(parameter.device, copy=True) for moment in _MOMENTS}
+            own = {moment: _like(moments[f"{name}.{moment}"], parameter.detach()) for moment in _MOMENTS}
             state[parameter] = {"step": moments[f"{name}.step"].clone(), **own}
 
 
@@ -98,13 +113,15 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
         store.remove(old)
 
 
-def write_checkpoint(out: Path, model: Any, optimiser: Any, progressed: Progressed) -> None:
+def write_checkpoint(
+    out: Path, weights: Mapping[str, torch.Tensor], moments: Mapping[str, torch.Tensor], progressed: Progressed
+) -> None:
     """Write how far a run came, in place of what was written before.
 
     Args:
         out: The run's folder.
-        model: The model, as it is trained.
-        optimiser: Its optimiser.
+        weights: What `weights_of` copied.
+        moments: What `moments_of` copied.
         progressed: The rest.
 
     Raises:
@@ -112,10 +129,9 @@ def write_checkpoint(out: Path, model: Any, optimiser: Any, progressed: Progress
     """
 
     def write(folder: Path) -> None:
-        store.write_bytes(folder / "weights.safetensors", to_bytes(weights_of(model)))
-        store.write_bytes(folder / "moments.safetensors", to_bytes(moments_of(model, optimiser)))
-        values = {**progressed.__dict__, "extra": dict(progressed.extra or {})}
-        store.write_text(folder / "state.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
+        store.write_bytes(folder / "weights.safetensors", to_bytes(dict(weights)))
+        store.write_bytes(folder / "moments.safetensors", to_bytes(dict(moments)))
+        store.write_text(folder / "state.json", json.dumps(progressed.__dict__, indent=2, sort_keys=True) + "\n")
 
     write_folder(out / FOLDER, write)
 
@@ -140,8 +156,8 @@ def read_progress(out: Path) -> Progressed | None:
         raise InputError("is damaged", where=str(folder), hint="remove it; training starts again") from None
 
 
-def put_checkpoint(out: Path, model: Any, optimiser: Any) -> None:
-    """Put weights and moments of a checkpoint into a model and its optimiser.
+def put_checkpoint(out: Path, model: Any, optimiser: Any = None) -> None:
+    """Put weights and moments of a checkpoint into a model and its optimiser, if there is one.
 
     Raises:
         InputError: The checkpoint is damaged, or of another model.
@@ -149,6 +165,7 @@ def put_checkpoint(out: Path, model: Any, optimiser: Any) -> None:
     folder = out / FOLDER
     try:
         put_weights(model, load_file(folder / "weights.safetensors"))
-        put_moments(model, optimiser, load_file(folder / "moments.safetensors"))
+        if optimiser is not None:
+            put_moments(model, optimiser, load_file(folder / "moments.safetensors"))
     except Exception as error:
         raise InputError("is damaged", where=str(folder), hint="remove it; training starts again") from error

@@ -80,7 +80,7 @@ class Pretrained:
             InputError: The folder holds none.
         """
         from motherlode.adaptation.folder import read_result
-        from motherlode.adaptation.run import curves
+        from motherlode.adaptation.log import curves
 
         out = Path(folder)
         values = read_result(out, "cpt")
@@ -153,8 +153,8 @@ def continue_pretraining(
     settings = CptOptions.parse({"model": str(model), **options}, "adapt cpt")
     with CptJob(CptInputs(domain, general, domain_dev, general_dev), Path(out), settings, overwrite) as job:
         if not job.complete:
-            if tell is not None and job.place.first:
-                tell(job.plan())
+            if tell is not None:
+                tell(job.plan())  # by all processes: passes are probed together
             job.train(quiet)
     return Pretrained.read(out)
 

@@ -12,13 +12,13 @@ from motherlode.adaptation.documents import Documents, Stream, open_documents
 from motherlode.adaptation.folder import RunFolder, versions
 from motherlode.adaptation.mixture import Mixture, mix, windows
 from motherlode.adaptation.options import CptOptions
-from motherlode.adaptation.place import find_place
+from motherlode.adaptation.place import agreed, find_place
 from motherlode.adaptation.plan import Plan, make_plan
 from motherlode.adaptation.rows import Row
 from motherlode.adaptation.run import Run
 from motherlode.adaptation.steps import SequenceSteps
 from motherlode.adaptation.trainer import StepTrainer
-from motherlode.adaptation.weights import open_base, save_adapter, save_model, wants_bf16, with_adapter
+from motherlode.adaptation.weights import open_base, save_adapter, save_model, wants_bf16, whole, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
 
@@ -82,10 +82,10 @@ class CptJob:
         if self.folder is not None:
             self.folder.close()
 
-    @property
+    @cached_property
     def complete(self) -> bool:
-        """Whether the run is done."""
-        return self.folder is not None and self.folder.complete
+        """Whether the run is done; the processes wait for the first one to say so."""
+        return bool(agreed(self.folder is not None and self.folder.complete, self.place.world))
 
     @cached_property
     def length(self) -> int:
@@ -192,15 +192,21 @@ class CptJob:
             self.folder.begin(self._record())
         self.run.quiet = quiet
         self.run.train(self.trainer)
-        if self.folder is None:
-            return
-        model = self.trainer.model
-        if self.options.lora:
-            save_adapter(self.out / ADAPTER, model, self.loaded)
-            model = model.merge_and_unload()
-        save_model(self.out / MODEL, model, self.loaded, self.trainer.autocast)
+        if self.place.sharded:
+            loaded, model = whole(self.trainer.model, self.options, self.place, lora=self.options.lora)
+        else:
+            loaded, model = self.loaded, self.trainer.model
+        if self.folder is not None:
+            if self.options.lora:
+                save_adapter(self.out / ADAPTER, model, loaded)
+                model = model.merge_and_unload()
+            save_model(self.out / MODEL, model, loaded, self.trainer.autocast)
+            self._finish(self.folder)
+        agreed(None, self.place.world)
+
+    def _finish(self, folder: RunFolder) -> None:
         mixed = self.mixture
-        self.folder.finish(
+        folder.finish(
             {
                 "tokens": mixed.domain_tokens + mixed.general_tokens,
                 "domain_tokens": mixed.domain_tokens,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -87,3 +87,10 @@ class CptOptions(TrainOptions):
         if self.adapter is not None and not self.lora:
             raise ValueError("an adapter is trained further with lora only; add --lora, or leave the adapter out")
         return self
+
+
+class AdaptSection(Config):
+    """The section `adapt` of a configuration file: the options of each way of training."""
+
+    sft: dict[str, Any] = Field(default_factory=dict, description="options of fine-tuning")
+    cpt: dict[str, Any] = Field(default_factory=dict, description="options of continued pre-training")

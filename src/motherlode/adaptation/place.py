@@ -12,7 +12,13 @@ from typing import Any
 
 import torch
 
+from motherlode.errors import InputError, MissingExtraError
 from motherlode.models.load import choose_device
+
+try:
+    from accelerate import PartialState
+except ImportError:
+    raise MissingExtraError("train", "training") from None
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def find_place(device: str | None) -> Place:
         device: `cpu`, `cuda`, `cuda:N`; by default CUDA if there is one.
 
     Raises:
-        InputError: The device is unknown or not there.
+        InputError: The device is unknown or not there, or the launcher asks for what cannot be done.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world < 2:
@@ -53,7 +59,14 @@ def find_place(device: str | None) -> Place:
     chosen = choose_device(device)
     if chosen.type == "cuda":
         chosen = choose_device(f"cuda:{local}")
-    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true", "yes")
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true", "yes") and chosen.type == "cuda"
+    if sharded and os.environ.get("FSDP_VERSION", "1") != "2":
+        raise InputError(
+            "FSDP version 1 is not supported",
+            where="accelerate launch",
+            hint="use --fsdp_version 2, or fsdp_version: 2",
+        )
+    PartialState(cpu=chosen.type == "cpu")  # the processes meet here
     return Place(chosen, rank, world, sharded)
 
 

@@ -1,14 +1,7 @@
-"""A run in its folder: the log, evaluation on dev sets, early stopping, checkpoints, and going on after a kill.
-
-The log has a line a step and one an evaluation, without times, so that an interrupted run ends with the same bytes::
-
-    {"learning_rate": 0.0002, "loss": 2.31, "step": 12, ...}
-    {"dev": {"dev": 2.4}, "step": 12}
-"""
+"""A run in its folder: the log, evaluation on dev sets, early stopping, checkpoints, and going on after a kill."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,20 +13,22 @@ from safetensors.torch import save as to_bytes
 from motherlode.adaptation.checkpoint import (
     FOLDER,
     Progressed,
+    moments_of,
     put_checkpoint,
     put_weights,
     read_progress,
     weights_of,
     write_checkpoint,
 )
+from motherlode.adaptation.log import append, cut_log
 from motherlode.adaptation.options import TrainOptions
-from motherlode.adaptation.place import Place
+from motherlode.adaptation.place import Place, agreed
 from motherlode.adaptation.rows import Row
 from motherlode.adaptation.trainer import StepLog, StepTrainer
 from motherlode.progress import Progress
 from motherlode.shards import store
 
-LOG, BEST = "log.jsonl", "best.safetensors"
+BEST = "best.safetensors"
 
 
 class Run:
@@ -100,14 +95,15 @@ class Run:
         if self.progressed.budget:
             trainer.start_after(self.progressed.step, self.progressed.budget)
         if self.finished:
-            put_checkpoint(self.out, trainer.model, None)
+            put_checkpoint(self.out, trainer.model)
         else:
             if self.place.first:
-                self._cut_log(self.progressed.step)
+                cut_log(self.out, self.progressed.step)
             quiet = self.quiet or not self.place.first
             self._progress = Progress("training", self.steps - self.progressed.step, "steps", quiet=quiet)
             with self._progress:
                 trainer.run()
+        agreed(None, self.place.world)  # the first process has written the best weights
         if self.patience and self.progressed.best is not None:
             put_weights(trainer.model, load_file(self.out / BEST))
 
@@ -128,8 +124,10 @@ class Run:
             best, stale = self._evaluate(trainer, log.step)
         seconds = self._before + time.monotonic() - self._started
         self.progressed = Progressed(log.step, trainer.budget, seconds, best, stale)
-        if (self.finished or log.step % self.options.checkpoint_every == 0) and self.place.first:
-            write_checkpoint(self.out, trainer.model, trainer.optimizer, self.progressed)
+        if self.finished or log.step % self.options.checkpoint_every == 0:
+            weights, moments = weights_of(trainer.model), moments_of(trainer.model, trainer.optimizer)
+            if self.place.first:
+                write_checkpoint(self.out, weights, moments, self.progressed)
         self._progress.note = f"loss {log.loss:.3f}"
         self._progress.advance(1)
         return not self.finished
@@ -144,38 +142,13 @@ class Run:
         best, stale = self.progressed.best, self.progressed.stale + 1
         if best is None or first < best[0]:
             best, stale = (first, step), 0
-            if self.patience and self.place.first:
-                store.write_bytes(self.out / BEST, to_bytes(weights_of(trainer.model)))
+            if self.patience:
+                weights = weights_of(trainer.model)
+                if self.place.first:
+                    store.write_bytes(self.out / BEST, to_bytes(weights))
         self.progressed = Progressed(step, trainer.budget, self.progressed.seconds, best, stale)
         return best, stale
 
     def _write(self, values: Mapping[str, Any]) -> None:
         if self.place.first:
-            store.append_line(self.out / LOG, json.dumps(values, sort_keys=True))
-
-    def _cut_log(self, step: int) -> None:
-        """Remove what was logged after the checkpoint; all of it, if there is none."""
-        lines = [line for line in read_log(self.out) if line["step"] <= step] if step else []
-        text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
-        store.write_text(self.out / LOG, text)
-
-
-def read_log(out: Path) -> list[dict[str, Any]]:
-    """Read a run's log; a line that a kill tore is passed over."""
-    path = out / LOG
-    if not path.exists():
-        return []
-    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines]
-
-
-def curves(out: Path) -> tuple[tuple[float, ...], dict[str, tuple[tuple[int, float], ...]]]:
-    """Return the loss of every step, and the losses on each dev set with the steps after which they were measured."""
-    losses: list[float] = []
-    dev: dict[str, list[tuple[int, float]]] = {}
-    for line in read_log(out):
-        if "loss" in line:
-            losses.append(float(line["loss"]))
-        for name, loss in line.get("dev", {}).items():
-            dev.setdefault(name, []).append((int(line["step"]), float(loss)))
-    return tuple(losses), {name: tuple(points) for name, points in dev.items()}
+            append(self.out, values)

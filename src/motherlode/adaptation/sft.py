@@ -57,7 +57,7 @@ class FineTuned:
             InputError: The folder holds none.
         """
         from motherlode.adaptation.folder import read_result
-        from motherlode.adaptation.run import curves
+        from motherlode.adaptation.log import curves
 
         out = Path(folder)
         values = read_result(out, "sft")
@@ -114,8 +114,8 @@ def fine_tune(
 
     with SftJob(train, Path(out), dev, _options(model, options), overwrite) as job:
         if not job.complete:
-            if tell is not None and job.place.first:
-                tell(job.plan())
+            if tell is not None:
+                tell(job.plan())  # by all processes: passes are probed together
             job.train(quiet)
     return FineTuned.read(out)
 

@@ -9,14 +9,14 @@ from typing import Any, Self
 
 from motherlode.adaptation.folder import RunFolder, versions
 from motherlode.adaptation.options import SftOptions
-from motherlode.adaptation.place import find_place
+from motherlode.adaptation.place import agreed, find_place
 from motherlode.adaptation.plan import Plan, make_plan
 from motherlode.adaptation.rows import Row, pack
 from motherlode.adaptation.run import Run
 from motherlode.adaptation.sft import ADAPTER, MERGED
 from motherlode.adaptation.steps import SampleSteps
 from motherlode.adaptation.trainer import StepTrainer
-from motherlode.adaptation.weights import merge, open_base, save_adapter, wants_bf16, with_adapter
+from motherlode.adaptation.weights import merge, open_base, save_adapter, wants_bf16, whole, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
 from motherlode.models.rows import Rows, Samples
@@ -64,10 +64,10 @@ class SftJob:
         if self.folder is not None:
             self.folder.close()
 
-    @property
+    @cached_property
     def complete(self) -> bool:
-        """Whether the run is done."""
-        return self.folder is not None and self.folder.complete
+        """Whether the run is done; the processes wait for the first one to say so."""
+        return bool(agreed(self.folder is not None and self.folder.complete, self.place.world))
 
     @cached_property
     def max_length(self) -> int:
@@ -178,21 +178,27 @@ class SftJob:
             self.folder.begin(self._record())
         self.run.quiet = quiet
         self.run.train(self.trainer)
-        if self.folder is None:
-            return
-        save_adapter(self.out / ADAPTER, self.trainer.model, self.loaded)
-        if self.options.merge:
-            merge(self.out / MERGED, self.out / ADAPTER, self.options, self.trainer.autocast)
+        if self.place.sharded:
+            loaded, model = whole(self.trainer.model, self.options, self.place, lora=True)
+        else:
+            loaded, model = self.loaded, self.trainer.model
+        if self.folder is not None:
+            save_adapter(self.out / ADAPTER, model, loaded)
+            if self.options.merge:
+                merge(self.out / MERGED, self.out / ADAPTER, self.options, self.trainer.autocast)
+            self._finish(self.folder)
+        agreed(None, self.place.world)
+
+    def _finish(self, folder: RunFolder) -> None:
         steps = self.run.progressed.step
-        best = self.run.best_step
-        self.folder.finish(
+        folder.finish(
             {
                 "merged": self.options.merge,
                 "samples": len(self.tokens),
                 "tokens": self.read(steps),
                 "steps": steps,
                 "seconds": self.run.progressed.seconds,
-                "best_step": best,
+                "best_step": self.run.best_step,
             }
         )
         self.run.clear()

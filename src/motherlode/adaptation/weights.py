@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from motherlode.adaptation.checkpoint import write_folder
+from motherlode.adaptation.checkpoint import put_weights, weights_of, write_folder
 from motherlode.adaptation.options import TrainOptions
 from motherlode.adaptation.place import Place
 from motherlode.errors import InputError
@@ -62,6 +62,21 @@ def with_adapter(loaded: CausalModel, options: TrainOptions) -> AdaptedModel:
         adapted = AdaptedModel.load(loaded, Path(options.adapter))
     adapted.trainable(True)
     return adapted
+
+
+def whole(model: Any, options: TrainOptions, place: Place, lora: bool) -> tuple[CausalModel, Any]:
+    """Put a model that FSDP spread over processes together: a fresh one on the CPU, with the weights that were trained.
+
+    All processes must call this together.
+
+    Returns:
+        The base, and the model.
+    """
+    weights = weights_of(model)
+    base = open_base(options, place, frozen=lora)
+    fresh = with_adapter(base, options).peft_model if lora else base.model.requires_grad_(True)
+    put_weights(fresh, weights)
+    return base, fresh
 
 
 def check_base(adapter: Path, loaded: CausalModel) -> None:

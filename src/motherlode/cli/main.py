@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from motherlode.cli.compare import compare_command
+from motherlode.cli.adapt import adapt_app
 from motherlode.cli.corpus import corpus_app
 from motherlode.cli.diagnose import diagnose_command, predict_command
 from motherlode.cli.judge import judge_command
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(seeds_app, name="seeds")
+app.add_typer(adapt_app, name="adapt")
 app.command("mine")(mine_command)
 app.command("search")(search_command)
 app.command("select")(select_command)
@@ -88,6 +90,14 @@ def report_command(
     """Write the report of a run, a corpus, a diagnosis, a comparison or a selection, as an HTML file beside it."""
     from motherlode.errors import InputError
     from motherlode.report.comparison import is_comparison, write_comparison_report
+        typer.Argument(
+            help="Folder that `mine`, `corpus build`, `diagnose` or `adapt` wrote, or file that `select` did."
+        ),
+    ],
+) -> None:
+    """Write the report of a run, of a corpus, a diagnosis, a training or a selection, as an HTML file beside it."""
+    from motherlode.errors import InputError
+    from motherlode.report.adaptation import is_adaptation, write_adaptation_report
     from motherlode.report.corpus import is_corpus, write_corpus_report
     from motherlode.report.diagnosis import is_diagnosis, write_diagnosis_report
     from motherlode.report.mining import write_report
@@ -99,6 +109,8 @@ def report_command(
         print(write_diagnosis_report(run))
     elif is_comparison(run):
         print(write_comparison_report(run))
+    elif is_adaptation(run):
+        print(write_adaptation_report(run))
     elif run.is_dir() and not any((run / name).exists() for name in ("manifest.jsonl", "result.json")):
         hint = "name what `corpus build`, `mine`, `diagnose` or `select` wrote"
         raise InputError("holds nothing to report on", where=str(run), hint=hint)
