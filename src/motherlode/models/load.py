@@ -129,7 +129,9 @@ def load_model(
     model = model.to(place).eval().requires_grad_(False)
     model.config.use_cache = False
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    digest = _digest(folder) if folder.is_dir() else fingerprint(name, getattr(model.config, "_commit_hash", None))
+    digest = (
+        checkpoint_digest(folder) if folder.is_dir() else fingerprint(name, getattr(model.config, "_commit_hash", None))
+    )
     return CausalModel(
         name, model, tokenizer, place, kind, window if isinstance(window, int) and window > 0 else None, digest
     )
@@ -168,7 +170,8 @@ def check_checkpoint(folder: Path) -> None:
         raise InputError("has no weights (*.safetensors)", where=where, hint="download it again")
 
 
-def _digest(folder: Path) -> str:
+def checkpoint_digest(folder: Path) -> str:
+    """Digest what results depend on in a model's folder: weights, configuration, tokenizer."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(_DECIDING))
     return fingerprint([[path.name, file_digest(path)] for path in files])
 

@@ -188,16 +188,21 @@ class AdaptedModel:
         return output
 
 
-def check_adapter(folder: Path) -> None:
-    """Check an adapter's folder before anything is loaded from it.
+def read_adapter(folder: Path) -> dict[str, Any]:
+    """Check that a folder holds an adapter in safetensors, of whatever kind.
+
+    Returns:
+        Its configuration.
 
     Raises:
-        InputError: It is missing, pickled, or of a kind that the kernels do not know.
+        InputError: It is missing, damaged or pickled.
     """
     where = f"--adapter {folder}"
     config = folder / "adapter_config.json"
     try:
         values = json.loads(config.read_text())
+        if not isinstance(values, dict):
+            raise ValueError("no object")
     except FileNotFoundError:
         what = "has no adapter_config.json" if folder.is_dir() else "no such folder"
         raise InputError(what, where=where, hint="name a folder that PEFT's save_pretrained wrote") from None
@@ -210,6 +215,17 @@ def check_adapter(folder: Path) -> None:
             where=where,
             hint="save the adapter again as adapter_model.safetensors",
         )
+    return values
+
+
+def check_adapter(folder: Path) -> None:
+    """Check an adapter's folder before anything is loaded from it.
+
+    Raises:
+        InputError: It is missing, pickled, or of a kind that the kernels do not know.
+    """
+    where = f"--adapter {folder}"
+    values = read_adapter(folder)
     if values.get("peft_type") != "LORA":
         raise InputError(f"is of the kind {values.get('peft_type')!r}", where=where, hint="use a LoRA adapter")
     refused = [name for name in ("use_dora", "modules_to_save", "target_parameters", "use_bdlora") if values.get(name)]
