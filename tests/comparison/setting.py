@@ -49,7 +49,12 @@ def pool(count: int) -> list[dict[str, Any]]:
         completion = ("yes" if "stone" in words else "no") if inside else " ".join(choice.sample(WORDS, 2))
         prompt = f"{' '.join(words)} {number}\n"
         made.append(
-            {"prompt": prompt, "completion": completion, "domain": "stones" if inside else "other", "source": f"s{number % 4}"}
+            {
+                "prompt": prompt,
+                "completion": completion,
+                "domain": "stones" if inside else "other",
+                "source": f"s{number % 4}",
+            }
         )
     return made
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from motherlode.comparison.compare import Plan
     from motherlode.comparison.summary import Gain, Score, Setting, Summary
 
+_WIDTH = 132  # of tables that go into a file
+
 
 def compare_command(
     config: Annotated[Path, typer.Argument(help="YAML file of the comparison.", show_default=False)],
@@ -83,20 +85,35 @@ def print_summary(summary: Summary) -> None:
     from motherlode.report.comparison_findings import findings
 
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH)
     domains = summary.outcomes.domains
+    what = "Loss on held-out documents, nats a token" if summary.texts else "Score"
     for setting in summary.settings:
+        at = f", {setting}" if str(setting) else ""
         best, reference = summary.best_baseline(setting), summary.reference
-        what = "Loss on held-out documents, nats a token" if summary.texts else "Score"
-        title = f"{what}, mean (95 %)" + (f", {setting}" if str(setting) else "")
-        heads = [f"over {reference}", "wins", f"over {best}, the best baseline"]
-        table = table_of(title, ["method", "mean", *domains, *heads])
+        columns = [
+            "method",
+            "mean (95 %)",
+            f"over {reference} (95 %)",
+            "wins",
+            f"over {best}, the best baseline (95 %)",
+        ]
+        table = table_of(f"{what}{at}", columns)
         for method in summary.methods:
-            scores = [_score(summary.score(method, name, setting), summary.texts) for name in (None, *domains)]
             gains = [_gain(summary, method, against, setting) for against in (reference, best)]
             wins = "" if gains[0] is None else f"{gains[0].wins:.0%}"
             shown = ["" if gain is None else _difference(gain) for gain in gains]
-            table.add_row(plain(method), *scores, shown[0], wins, shown[1])
+            whole = _score(summary.score(method, None, setting), summary.texts)
+            table.add_row(plain(method), whole, shown[0], wins, shown[1])
         console.print(table)
+        if len(domains) > 1:
+            table = table_of(f"{what} by domain{at}", ["method", *domains])
+            for method in summary.methods:
+                scores = [summary.score(method, domain, setting) for domain in domains]
+                means = ["none" if score is None else f"{abs(score.mean):.3f}" for score in scores]
+                table.add_row(plain(method), *means)
+            console.print(table)
     for finding in findings(summary):
         console.print(plain(f"- {finding['text'].replace('`', '')}"), soft_wrap=True)
     console.print()

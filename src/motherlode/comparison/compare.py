@@ -122,9 +122,7 @@ class Plan:
                     samples.train.write(out)
                     if samples.dev is not None:
                         samples.dev.write(out)
-            store.write_text(
-                out / ABOUT, json.dumps(self._about(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-            )
+            store.write_text(out / ABOUT, json.dumps(self._about(), indent=2, ensure_ascii=False) + "\n")
             failures = Queue(self.jobs, manifest, workers, quiet).run()
             self._write(out, manifest, failures)
             if not failures:
