@@ -64,14 +64,14 @@ class Job:
 
         place = folder / self.folder
         store.make_folder(place)
-        started = time.monotonic()
+        started, busy = time.monotonic(), time.process_time()
         before = {role: folder / job.folder for role, job in self.after.items()}
         result = work(self.kind, self.settings, place, before)
-        seconds = time.monotonic() - started
+        spent = {"seconds": time.monotonic() - started, "cpu_seconds": time.process_time() - busy}
         data = (json.dumps(result, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
         store.write_bytes(place / RESULT, data)
         file = ShardFile(f"{self.folder}/{RESULT}", 1, len(data), bytes_digest(data))
-        return Entry(self.name, self.fingerprint, (file,), {}, {"seconds": round(seconds, 3)})
+        return Entry(self.name, self.fingerprint, (file,), {}, {name: round(value, 3) for name, value in spent.items()})
 
 
 def read_result(folder: Path, job: Job) -> dict[str, Any]:
