@@ -240,7 +240,7 @@ def engines(
     tokens: list[Tokens],
     part: list[Tokens],
 ) -> tuple[dict[str, tuple[Callable[[list[Tokens]], Any], list[Tokens]]], dict[str, Any]]:
-    """Return what is measured, each with its samples, and the domain's mean vector for those that make vectors."""
+    """Return what is measured, each with its samples, and how the domain's mean is made of those that make vectors."""
     objective = make_objective(adapted, kernel)
     direction = domain_direction(adapted, objective, domain, batcher)
     gradients = SampleGradients(adapted, objective, batcher)
@@ -256,7 +256,7 @@ def engines(
     for kind in KINDS if part else ():
         run = functools.partial(sketches, gradients, projection=Projection(kind))
         runs[f"sketch {kind}"] = (run, tokens if kind == "sparse" else part)
-        targets[f"sketch {kind}"] = run(domain).mean(0)
+        targets[f"sketch {kind}"] = lambda run=run: run(domain).mean(0)
     if part:
         if kernel == "loss":
             runs["LESS"] = (less(adapted, objective), part)
@@ -269,6 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parameters", choices=SHAPES, action="append", help="model sizes; default: 1M and 10M")
     parser.add_argument("--kernel", choices=("ntk", "loss"), action="append", help="default: both")
+    parser.add_argument("--engine", action="append", help="what is run beside the forward pass; default: all")
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
@@ -299,6 +300,8 @@ def main() -> None:
         part = tokens[: options.reference]
         for kernel in options.kernel or ["ntk", "loss"]:
             runs, targets = engines(adapted, kernel, domain, batcher, tokens, part)
+            if options.engine:
+                runs = {name: pair for name, pair in runs.items() if name in ("forward pass", *options.engine)}
             peer = Peer(adapted, domain, tokens, options) if options.peer and kernel == "loss" else None
             best: dict[str, dict[str, Any]] = {}
             found: dict[str, Any] = {}
@@ -320,7 +323,7 @@ def main() -> None:
                 made = {"model": parameters, "kernel": kernel, "engine": name, **row}
                 made["of_limit"] = row["rate"] / best["forward pass"]["rate"]
                 if "reference" in found and name not in ("forward pass", "reference", "LESS", "cosine"):
-                    scores = found[name] @ targets[name] if name in targets else found[name]
+                    scores = found[name] @ targets[name]() if name in targets else found[name]
                     made["spearman"] = float(spearmanr(scores[: len(part)], found["reference"]).statistic)
                 rows.append(made)
     load = f"load {before:.1f} before, {os.getloadavg()[0]:.1f} after"
