@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from motherlode.comparison.compare import compare
     from motherlode.corpus.corpus import Corpus
     from motherlode.diagnosis.diagnose import diagnose
     from motherlode.diagnosis.predict import predict_loss_change
@@ -27,6 +28,7 @@ __all__ = [
     "Seeds",
     "Selection",
     "__version__",
+    "compare",
     "diagnose",
     "mine",
     "predict_loss_change",
@@ -40,6 +42,7 @@ _HOMES = {
     "MotherlodeError": "motherlode.errors",
     "Seeds": "motherlode.seeds.seeds",
     "Selection": "motherlode.selection.result",
+    "compare": "motherlode.comparison.compare",
     "diagnose": "motherlode.diagnosis.diagnose",
     "mine": "motherlode.mining.mine",
     "predict_loss_change": "motherlode.diagnosis.predict",

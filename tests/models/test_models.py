@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +67,41 @@ def test_checkpoints_that_cannot_be_loaded(folder: Path, tmp_path: Path) -> None
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (tmp_path / "cut" / "model.safetensors.index.json").write_text(json.dumps(index))
     refused("cut", "lacks 2 of 2 weight files.*interrupted")
+    tiny.save(tmp_path / "mute")
+    for path in (tmp_path / "mute").glob("tokenizer*"):
+        path.unlink()
+    refused("mute", "tokenizer knows no letter.*files are missing")
     with pytest.raises(InputError, match="is no device"):
         load_model(str(folder), device="abacus")
+    with pytest.raises(InputError, match="install flash-attn, or use --attention sdpa"):
+        load_model(str(folder), device="cpu", attention="flash_attention_2")
+
+
+def test_downloads_from_the_hub_that_were_interrupted(folder: Path, tmp_path: Path) -> None:
+    """In a process of its own: where the cache lies and whether there is a network is read when it starts."""
+    cache = tmp_path / "hub" / "models--org--part"
+    snapshot = cache / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("abc")
+    for path in folder.iterdir():
+        if path.suffix != ".safetensors":
+            (snapshot / path.name).write_bytes(path.read_bytes())
+    script = """
+import sys
+from motherlode.errors import InputError
+from motherlode.models.load import load_model
+for name in ("org/absent", "org/part"):
+    try:
+        load_model(name, device="cpu")
+    except InputError as error:
+        print(error)
+"""
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    absent, part = done.stdout.splitlines()
+    assert "the hub is not reached" in absent
+    assert "its download was interrupted" in part
 
 
 def test_a_model_without_targets_and_adapters_that_do_not_fit(folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from motherlode.cli.adapt import adapt_app
+from motherlode.cli.compare import compare_command
 from motherlode.cli.corpus import corpus_app
 from motherlode.cli.diagnose import diagnose_command, predict_command
 from motherlode.cli.judge import judge_command
@@ -47,6 +48,7 @@ app.command("judge")(judge_command)
 app.command("init")(init_command)
 app.command("run")(run_command)
 app.command("status")(status_command)
+app.command("compare")(compare_command)
 
 
 def _version(value: bool) -> None:
@@ -87,13 +89,14 @@ def report_command(
     run: Annotated[
         Path,
         typer.Argument(
-            help="Folder that `mine`, `corpus build`, `diagnose` or `adapt` wrote, or file that `select` did."
+            help="Folder that `mine`, `corpus build`, `diagnose`, `adapt` or `compare` wrote, or file of `select`."
         ),
     ],
 ) -> None:
-    """Write the report of a run, of a corpus, a diagnosis, a training or a selection, as an HTML file beside it."""
+    """Write the report of a run, corpus, diagnosis, training, comparison or selection, as an HTML file beside it."""
     from motherlode.errors import InputError
     from motherlode.report.adaptation import is_adaptation, write_adaptation_report
+    from motherlode.report.comparison import is_comparison, write_comparison_report
     from motherlode.report.corpus import is_corpus, write_corpus_report
     from motherlode.report.diagnosis import is_diagnosis, write_diagnosis_report
     from motherlode.report.mining import write_report
@@ -103,6 +106,8 @@ def report_command(
         print(write_selection_report(run))
     elif is_diagnosis(run):
         print(write_diagnosis_report(run))
+    elif is_comparison(run):
+        print(write_comparison_report(run))
     elif is_adaptation(run):
         print(write_adaptation_report(run))
     elif run.is_dir() and not any((run / name).exists() for name in ("manifest.jsonl", "result.json")):

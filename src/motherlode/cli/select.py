@@ -43,7 +43,7 @@ def select_command(
     difference_step: Annotated[
         float | None,
         typer.Option(
-            help="Relative step of the engine difference; default: 1e-4 in fp32, 1e-3 in bf16.", show_default=False
+            help="Relative step of the engine difference; default: 3e-4 in fp32, 1e-3 in bf16.", show_default=False
         ),
     ] = None,
     preselect: Annotated[

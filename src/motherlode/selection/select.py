@@ -69,8 +69,11 @@ def select(
     """
     settings = SelectOptions.parse({"n": n, "model": model, "method": method, **options}, "select")
     paths = (Path(domain), Path(pool), None if dev is None else Path(dev))
+    read = [path for path in paths if path is not None]
     if out is not None:
-        check_out(Path(out))
+        check_out(Path(out), read)
+    if scores_out is not None:
+        check_out(Path(scores_out), read, "--scores-out", "Parquet")
     place = Path(work) if work is not None else None if out is None else Path(f"{out}.work")
     selection, found = _select(settings, paths, place, quiet)
     if out is not None:

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from motherlode.errors import MotherlodeError
+from motherlode.errors import InputError
 from motherlode.models.lora import AdaptedModel, check_adapter
 from motherlode.models.opened import OpenedModel
 from motherlode.models.rows import Samples
 from motherlode.models.tokens import Tokens
 from motherlode.selection.checkpoints import Checkpoint
-from motherlode.selection.engines import Engine
+from motherlode.selection.engines import STEPS, Engine
 from motherlode.selection.hidden import Pooling, mean_hidden
 from motherlode.selection.options import SelectOptions
 from motherlode.selection.resume import read_shards, run_in_shards, stage_folder
@@ -70,7 +70,7 @@ class ModelStages:
             self._query_samples = (queries, list(range(len(queries.rows))))
             self.queries = self.opened.tokens(*self._query_samples)
         self.pooling: Pooling = "position" if options.method == "rds" else "mean"
-        self.engine = choose_engine(options, self.loaded.dtype)
+        self.engine = choose_engine(options)
         self.losses: list[float] = []
         self.checkpoints: list[Checkpoint] = []
         self.truncated = 0
@@ -159,7 +159,7 @@ class ModelStages:
         """Score rows of the pool by the kernel; resumable.
 
         Raises:
-            MotherlodeError: A score is not finite.
+            InputError: A score is not finite.
         """
         options, engine = self.options, self.engine
         if engine == "sketch":
@@ -170,7 +170,7 @@ class ModelStages:
             "engine": engine,
             "normalize": options.normalize,
             "probes": options.probes if options.kernel == "ntk-signs" else 1,
-            "step": options.difference_step,
+            "step": (options.difference_step or STEPS[self.loaded.dtype]) if engine == "difference" else None,
             "random_seed": options.random_seed,
         }
         engines: list[Engine] = []
@@ -219,7 +219,7 @@ class ModelStages:
     def _table(self, rows: NDArray[np.int64], tokens: Sequence[Tokens], scores: NDArray[np.float64]) -> pa.Table:
         wrong = np.flatnonzero(~np.isfinite(scores))
         if len(wrong):
-            raise MotherlodeError(
+            raise InputError(
                 "its score is not a finite number",
                 where=self.pool.rows.place(int(rows[wrong[0]])),
                 hint="use --dtype fp32; if that does not help, the model's weights are damaged",

@@ -1,0 +1,1 @@
+"""Comparisons: methods of selection, or of mining, at equal budgets, with intervals."""

@@ -1,0 +1,67 @@
+"""Memory that runs out, really: the process may have a little more than it has, and goes on in smaller passes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("trl", reason="the extra 'train' is not installed")
+
+from motherlode.adaptation.options import SftOptions
+from motherlode.adaptation.sft import fine_tune
+from motherlode.adaptation.sft_job import SftJob
+from motherlode.errors import MotherlodeError
+from tests.models import tiny
+
+
+@contextlib.contextmanager
+def _no_more_than(more: int) -> Iterator[None]:
+    """Let this process have so many more bytes of addresses than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _samples(path: Path, count: int, letters: int) -> Path:
+    rows = [{"prompt": f"{n} ", "completion": "abcdefgh"[n % 8] * letters} for n in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_step_that_does_not_fit_is_done_in_smaller_passes(tmp_path: Path) -> None:
+    tiny.save(tmp_path / "model")
+    file = _samples(tmp_path / "train.jsonl", 512, 110)
+    options = {"batch": 512, "max_steps": 2, "learning_rate": 1e-2, "lora_rank": 4, "packing": False}
+    usual = fine_tune(file, tmp_path / "usual", model=str(tmp_path / "model"), **options)
+    settings = SftOptions(model=str(tmp_path / "model"), token_budget=100_000, **options)
+    with SftJob(file, tmp_path / "narrow", None, settings) as job:
+        assert job.trainer.budget == 100_000
+        with _no_more_than(200 << 20):
+            job.train(quiet=True)
+        assert job.trainer.budget < 50_000
+    narrow = json.loads((tmp_path / "narrow" / "log.jsonl").read_text().splitlines()[1])
+    np.testing.assert_allclose(narrow["loss"], usual.losses[1], rtol=1e-4)
+
+
+def test_one_row_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
+    tiny.model("qwen3", max_position_embeddings=100_000).save_pretrained(tmp_path / "model")
+    tiny.tokenizer().save_pretrained(tmp_path / "model")
+    file = _samples(tmp_path / "train.jsonl", 1, 60_000)
+    settings = SftOptions(model=str(tmp_path / "model"), max_length=100_000)
+    with (
+        SftJob(file, tmp_path / "out", None, settings) as job,
+        _no_more_than(40 << 20),
+        pytest.raises(MotherlodeError, match=r"memory does not suffice for one row of 60,0.. tokens; use a smaller"),
+    ):
+        assert job.trainer.steps.rows(0)
+        job.train(quiet=True)

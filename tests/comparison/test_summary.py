@@ -1,0 +1,180 @@
+"""What the tables say, against means, pairs and bootstraps computed here item by item."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from motherlode.comparison.results import ITEMS, RESULTS
+from motherlode.comparison.summary import Setting, Summary, independent
+from motherlode.errors import InputError
+from tests.comparison.tables import made_up, write
+
+AT = Setting(100, 1000)
+TASKS = {"medicine": {"one": 40, "two": 10}, "law": {"three": 25}}
+
+
+def summary(**changes: Any) -> tuple[Summary, dict[str, list[dict[str, Any]]]]:
+    about, rows = made_up(changes.pop("tasks", TASKS), **changes)
+    return Summary(about, changes.get("kind", "selection"), rows[RESULTS], rows[ITEMS]), rows
+
+
+def outcomes(rows: dict[str, list[dict[str, Any]]], method: str, task: str, seed: int | None) -> list[float]:
+    return [
+        row["outcome"]
+        for row in rows[ITEMS]
+        if (row["method"], row["task"], row["random_seed"]) == (method, task, seed)
+    ]
+
+
+def test_means_are_those_of_tasks_then_domains() -> None:
+    made, rows = summary()
+    task = {name: np.mean([outcomes(rows, "ntk", name, seed) for seed in range(3)]) for name in ("one", "two", "three")}
+    medicine = (task["one"] + task["two"]) / 2
+    found = made.score("ntk", "medicine", AT)
+    assert found is not None
+    assert found.mean == pytest.approx(medicine)
+    assert found.seeds == 3
+    assert found.low < medicine < found.high
+    whole = made.score("ntk", None, AT)
+    assert whole is not None
+    assert whole.mean == pytest.approx((medicine + task["three"]) / 2)
+    one = made.score("ntk", "medicine", AT, "one")
+    assert one is not None
+    assert one.mean == pytest.approx(task["one"])
+
+
+def test_gains_are_paired_and_wins_counted() -> None:
+    made, rows = summary()
+    gain = made.gain("ntk", "random", "medicine", AT)
+    assert gain is not None
+    differences, wins = [], []
+    for task, seed in itertools.product(("one", "two"), range(3)):
+        first, second = (np.mean(outcomes(rows, name, task, seed)) for name in ("ntk", "random"))
+        differences.append(first - second)
+        wins.append(1.0 if first > second else 0.5 if first == second else 0.0)
+    assert gain.difference.mean == pytest.approx(np.mean(differences))
+    assert gain.wins == pytest.approx(np.mean(wins))
+    assert gain.pairs == 6
+    back = made.gain("random", "ntk", "medicine", AT)
+    assert back is not None
+    assert back.difference.mean == pytest.approx(-gain.difference.mean)
+    assert back.wins == pytest.approx(1 - gain.wins)
+
+
+def test_an_interval_against_brute_force() -> None:
+    made, rows = summary(tasks={"law": {"three": 30}}, seeds=4)
+    table = np.array(
+        [
+            np.subtract(outcomes(rows, "ntk", "three", seed), outcomes(rows, "random", "three", seed))
+            for seed in range(4)
+        ]
+    )
+    choice = np.random.default_rng(5)
+    means = [
+        table[choice.integers(0, 4, 4)][:, choice.integers(0, 30, 30)].mean() for _ in range(4000)
+    ]  # seeds and items, as they come: wider than need be, of the same shape
+    gain = made.gain("ntk", "random", "law", AT)
+    assert gain is not None
+    assert gain.difference.mean == pytest.approx(table.mean())
+    plain = np.quantile(means, 0.975) - np.quantile(means, 0.025)
+    assert 0.4 * plain < gain.difference.high - gain.difference.low < 1.6 * plain
+
+
+def test_the_base_model_stands_for_every_seed_and_budget() -> None:
+    made, rows = summary(places=((100, 1000), (100, 9000)))
+    for n in (1000, 9000):
+        gain = made.gain("ntk", "base", "law", Setting(100, n))
+        assert gain is not None
+        own = [row["outcome"] for row in rows[ITEMS] if (row["method"], row["task"], row["n"]) == ("ntk", "three", n)]
+        assert gain.difference.mean == pytest.approx(np.mean(own) - np.mean(outcomes(rows, "base", "three", None)))
+
+
+def test_only_seeds_that_both_have_are_paired() -> None:
+    about, rows = made_up({"law": {"three": 20}})
+    kept = [row for row in rows[ITEMS] if not (row["method"] == "random" and row["random_seed"] == 1)]
+    made = Summary(about, "selection", rows[RESULTS], kept)
+    gain = made.gain("ntk", "random", "law", AT)
+    assert gain is not None
+    pairs = [
+        np.subtract(outcomes(rows, "ntk", "three", seed), outcomes(rows, "random", "three", seed)) for seed in (0, 2)
+    ]
+    assert gain.difference.mean == pytest.approx(np.mean(pairs))
+    assert gain.pairs == 2
+
+
+def test_the_best_baseline_and_the_best_of_ours() -> None:
+    made, _ = summary(tasks={"law": {"three": 400}})
+    assert made.best_baseline(AT) == "dsir"
+    assert made.best_of_ours(AT) == "ntk"
+    assert made.reference == "random"
+
+
+def test_parts_that_are_independent() -> None:
+    choice = np.random.default_rng(0)
+    a, b = choice.normal(1, 2, 100_000), choice.normal(3, 1, 100_000)
+    z = 1.96
+    mean, low, high = independent([(1, 1 - 2 * z, 1 + 2 * z), (3, 3 - z, 3 + z)])
+    assert mean == 2
+    assert (high - low) / (2 * z) == pytest.approx(((a + b) / 2).std(), rel=0.02)
+
+
+def test_texts_are_losses_turned() -> None:
+    tasks = {"finance": {"text: domain": 30, "text: general": 20}}
+    methods = {
+        "general-only": {"method": "general-only", "options": {}, "baseline": True},
+        "ntk": {"method": "mine", "options": {}, "baseline": False},
+    }
+    made, rows = summary(tasks=tasks, places=((None, None),), methods=methods, kind="mining")
+    at = made.settings[0]
+    assert str(at) == ""
+    found = made.score("ntk", None, at)
+    assert found is not None
+    assert found.mean == pytest.approx(np.mean([outcomes(rows, "ntk", "text: domain", seed) for seed in range(3)]))
+    gain = made.gain("ntk", "general-only", None, at)
+    assert gain is not None
+    assert gain.difference.mean > 0
+    general = made.score("ntk", "finance", at, "text: general")
+    assert general is not None and general.mean < 0
+    assert made.reference == "general-only"
+
+
+def test_scores_below_chance_are_found() -> None:
+    about, rows = made_up({"law": {"three": 20}})
+    rows[RESULTS][3] |= {"score": 0.1, "high": 0.2}
+    made = Summary(about, "selection", rows[RESULTS], rows[ITEMS])
+    assert [row["score"] for row in made.below_chance()] == [0.1]
+
+
+def test_a_single_seed_and_item_promises_nothing() -> None:
+    made, _ = summary(tasks={"law": {"three": 1}}, seeds=1)
+    gain = made.gain("ntk", "random", "law", AT)
+    assert gain is not None
+    assert not gain.difference.certain
+    assert math.isfinite(gain.difference.mean)
+
+
+def test_a_method_without_results_is_left_out(tmp_path: Path) -> None:
+    about, rows = made_up({"law": {"three": 10}})
+    for name in rows:
+        rows[name] = [row for row in rows[name] if row.get("method") != "dsir"]
+    (made,) = Summary.read(write(tmp_path / "out", about, rows))
+    assert "dsir" not in made.methods
+    assert made.score("dsir", "law", AT) is None
+
+
+def test_damage_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no comparison"):
+        Summary.read(tmp_path)
+    folder = write(tmp_path / "out", *made_up({"law": {"three": 10}}))
+    (folder / "items.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"items\.parquet: cannot be read"):
+        Summary.read(folder)
+    (folder / "comparison.json").write_text("{")
+    with pytest.raises(InputError, match=r"comparison\.json: is damaged"):
+        Summary.read(folder)
