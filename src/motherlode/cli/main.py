@@ -76,7 +76,7 @@ def demo_command(
     out: Annotated[Path, typer.Option(help="Folder of the demo's corpus, results and report.")] = Path("demo"),
     workers: Annotated[int | None, typer.Option(help="Processes; default: one a core.")] = None,
 ) -> None:
-    """Mine three topics out of this Python's own documentation: everything, small, offline, with a report."""
+    """Mine this Python's own documentation, train a tiny model on it: everything, small, offline, with a report."""
     from motherlode.demo import run_demo
     from motherlode.shards.engine import LocalEngine
 
