@@ -79,6 +79,9 @@ def select_command(
         list[str] | None,
         typer.Option(help="Evaluation FILE or FILE:FIELD,FIELD that must not be selected.", show_default=False),
     ] = None,
+    layout: Annotated[
+        str, typer.Option(help="How samples stand in a batch: right or left (padded there), or packed.")
+    ] = "right",
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate of the warm-up.")] = 2e-4,
     scores_out: Annotated[
         Path | None, typer.Option(help="Parquet of index and score of every scored candidate.", show_default=False)
