@@ -16,14 +16,15 @@ Folder = Annotated[Path, typer.Argument(help="Folder of a corpus.", show_default
 @corpus_app.command("build")
 def build_command(
     context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Files, folders, patterns, and addresses (s3://, gs://, https://): .warc .wet .wat .html .jsonl "
-            ".parquet .csv .tsv .txt .md .rst, also .gz or .zst."
+            ".parquet .csv .tsv .txt .md .rst, also .gz or .zst; default: those that --config names.",
+            show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
+    ] = None,
     text_field: Annotated[
         str, typer.Option(help="Field that holds the text; a dot reaches into nested ones.")
     ] = "text",
@@ -148,18 +149,27 @@ def build_command(
     shard_rows: Annotated[int, typer.Option(help="Documents in a shard.")] = 8192,
     config: Annotated[
         Path | None,
-        typer.Option(help="YAML file whose section `corpus` sets options; typed ones win.", show_default=False),
+        typer.Option(
+            help="YAML file whose section `corpus` sets options and inputs, with paths relative to it; typed ones win.",
+            show_default=False,
+        ),
     ] = None,
     workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another corpus in the folder.")] = False,
 ) -> None:
     """Build a corpus of clean, unique documents from files."""
-    from motherlode.cli.options import read_section, refuse_idle, typed
+    from motherlode.cli.options import corpus_section, refuse_idle, typed
     from motherlode.corpus.build import BuildConfig, build
+    from motherlode.errors import InputError
     from motherlode.shards.engine import LocalEngine
 
     given = typed(context, BuildConfig)
-    values = {**read_section(config, "corpus", BuildConfig), **given}
+    section = corpus_section(config)
+    named = inputs or section.pop("inputs", None)
+    section.pop("inputs", None)
+    if not named:
+        raise InputError("no input was given", where="corpus build", hint="name files, folders or patterns")
+    values = {**section, **given}
     if quality_config is not None:
         from motherlode.corpus.quality.presets import read_quality_config
 
@@ -167,7 +177,7 @@ def build_command(
     settings = BuildConfig.parse(values, "corpus build")
     refuse_idle(given, settings)
     with LocalEngine(workers) as engine:
-        corpus = build(list(inputs), out, settings, engine=engine, overwrite=overwrite)
+        corpus = build(list(named), out, settings, engine=engine, overwrite=overwrite)
     from motherlode.cli.tables import print_corpus
 
     print_corpus(corpus, sources=False)

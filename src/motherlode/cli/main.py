@@ -23,6 +23,7 @@ from motherlode.cli.judge import judge_command
 from motherlode.cli.mine import mine_command, search_command
 from motherlode.cli.seeds import seeds_app
 from motherlode.cli.select import select_command
+from motherlode.cli.workflow import init_command, run_command, status_command
 from motherlode.errors import MotherlodeError
 
 _INTERRUPTED = 130
@@ -44,6 +45,9 @@ app.command("select")(select_command)
 app.command("diagnose")(diagnose_command)
 app.command("predict")(predict_command)
 app.command("judge")(judge_command)
+app.command("init")(init_command)
+app.command("run")(run_command)
+app.command("status")(status_command)
 app.command("compare")(compare_command)
 
 
