@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from motherlode.diagnosis.diagnose import diagnose
     from motherlode.diagnosis.predict import predict_loss_change
     from motherlode.errors import InputError, MotherlodeError
+    from motherlode.evaluation.evaluate import evaluate
+    from motherlode.evaluation.samples import task_samples
     from motherlode.mining.mine import mine
     from motherlode.report.mining import write_report
     from motherlode.seeds.seeds import Seeds
@@ -28,9 +30,11 @@ __all__ = [
     "Selection",
     "__version__",
     "diagnose",
+    "evaluate",
     "mine",
     "predict_loss_change",
     "select",
+    "task_samples",
     "write_report",
 ]
 
@@ -41,9 +45,11 @@ _HOMES = {
     "Seeds": "motherlode.seeds.seeds",
     "Selection": "motherlode.selection.result",
     "diagnose": "motherlode.diagnosis.diagnose",
+    "evaluate": "motherlode.evaluation.evaluate",
     "mine": "motherlode.mining.mine",
     "predict_loss_change": "motherlode.diagnosis.predict",
     "select": "motherlode.selection.select",
+    "task_samples": "motherlode.evaluation.samples",
     "write_report": "motherlode.report.mining",
 }
 

@@ -17,6 +17,7 @@ import typer
 
 from motherlode.cli.corpus import corpus_app
 from motherlode.cli.diagnose import diagnose_command, predict_command
+from motherlode.cli.evaluate import evaluate_command
 from motherlode.cli.judge import judge_command
 from motherlode.cli.mine import mine_command, search_command
 from motherlode.cli.seeds import seeds_app
@@ -41,6 +42,7 @@ app.command("select")(select_command)
 app.command("diagnose")(diagnose_command)
 app.command("predict")(predict_command)
 app.command("judge")(judge_command)
+app.command("evaluate")(evaluate_command)
 
 
 def _version(value: bool) -> None:
@@ -79,13 +81,17 @@ def demo_command(
 @app.command("report")
 def report_command(
     run: Annotated[
-        Path, typer.Argument(help="Folder that `mine`, `corpus build` or `diagnose` wrote, or file that `select` did.")
+        Path,
+        typer.Argument(
+            help="Folder that `mine`, `corpus build`, `diagnose` or `evaluate` wrote, or file that `select` did."
+        ),
     ],
 ) -> None:
-    """Write the report of a run, of a corpus, of a diagnosis or of a selection, as an HTML file beside it."""
+    """Write the report of a run, of a corpus, of a diagnosis, of an evaluation or of a selection, as an HTML file."""
     from motherlode.errors import InputError
     from motherlode.report.corpus import is_corpus, write_corpus_report
     from motherlode.report.diagnosis import is_diagnosis, write_diagnosis_report
+    from motherlode.report.evaluation import is_evaluation, write_evaluation_report
     from motherlode.report.mining import write_report
     from motherlode.report.selection import is_selection, write_selection_report
 
@@ -93,8 +99,10 @@ def report_command(
         print(write_selection_report(run))
     elif is_diagnosis(run):
         print(write_diagnosis_report(run))
+    elif is_evaluation(run):
+        print(write_evaluation_report(run))
     elif run.is_dir() and not any((run / name).exists() for name in ("manifest.jsonl", "result.json")):
-        hint = "name what `corpus build`, `mine`, `diagnose` or `select` wrote"
+        hint = "name what `corpus build`, `mine`, `diagnose`, `evaluate` or `select` wrote"
         raise InputError("holds nothing to report on", where=str(run), hint=hint)
     else:
         print(write_corpus_report(run) if is_corpus(run) else write_report(run))
