@@ -91,7 +91,7 @@ def report_command(
     run: Annotated[
         Path,
         typer.Argument(
-            help="Folder that `mine`, `corpus build`, `diagnose`, `adapt`, `evaluate`, `compare` wrote; file of `select`."
+            help="Folder of `mine`, `corpus build`, `diagnose`, `adapt`, `evaluate` or `compare`, or file of `select`."
         ),
     ],
 ) -> None:

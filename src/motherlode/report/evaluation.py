@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from motherlode.errors import InputError
 from motherlode.evaluation.result import FILE, Evaluation, TaskScore
-from motherlode.report.score_intervals import Interval, intervals
 from motherlode.report.page import render
+from motherlode.report.score_intervals import Interval, intervals
 from motherlode.shards import store
 
 REPORT = "report.html"
