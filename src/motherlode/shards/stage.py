@@ -7,11 +7,12 @@ the folder is complete.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -56,6 +57,21 @@ class FailedShard:
     error: str
     where: str
     traceback: str
+
+
+def find_failed(folder: Path) -> Iterator[tuple[Path, str, FailedShard]]:
+    """Yield the shards that were given up in a folder and in all folders below: file, line, and what it says.
+
+    Raises:
+        InputError: A file is damaged.
+    """
+    for path in sorted(folder.rglob(FAILED)):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            try:
+                shard = FailedShard(**json.loads(line))
+            except (ValueError, TypeError):
+                raise InputError(f"line {number} is damaged", where=str(path)) from None
+            yield path, line, shard
 
 
 def this_process() -> str:
