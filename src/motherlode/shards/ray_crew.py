@@ -55,7 +55,7 @@ class Crew:
         self.resources, self._most = resources, most
         self.members: set[Member] = set()
         self.idle: deque[Member] = deque()
-        self.starting: dict[Any, Member] = {}
+        self.starting: dict[Any, tuple[Member, Probe]] = {}
         self._room, self._looked, self._deaths = 0, 0.0, 0
         self._kind = self._ray.remote(Worker).options(
             num_cpus=resources.cpus,
@@ -102,16 +102,16 @@ class Crew:
         while len(self.members) < min(wanted, room):
             member = Member(self._kind.remote(max(1, int(self.resources.cpus))))
             self.members.add(member)
-            self.starting[member.actor.look.remote(probe)] = member
+            self.starting[member.actor.look.remote(probe)] = member, probe
 
-    def started(self, answer: Any) -> None:
-        """Take the first answer of a worker.
+    def started(self, answer: Any, probe: Probe) -> None:
+        """Take the first answer of a worker; one that was asked for another stage is asked again.
 
         Raises:
             InputError: Its node does not fit.
             MotherlodeError: Workers die while they start.
         """
-        member = self.starting.pop(answer)
+        member, asked = self.starting.pop(answer)
         try:
             member.view = self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:
@@ -126,8 +126,11 @@ class Crew:
                 ) from error
             return
         assert member.view is not None
-        require_fit(member.view)
         self._deaths = 0
+        if asked != probe:
+            self.starting[member.actor.look.remote(probe)] = member, probe
+            return
+        require_fit(member.view)
         self.idle.append(member)
 
     def dismiss(self, member: Member) -> None:

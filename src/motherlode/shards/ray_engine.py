@@ -110,7 +110,7 @@ class RayEngine:
         waiting = deque(tasks)
         flight: dict[Any, tuple[Task, Member]] = {}
         lost: Counter[str] = Counter()
-        since: float | None = time.monotonic()  # when there was a worker last
+        since: float | None = time.monotonic()  # when there was a worker last; None once that was said
 
         def settled(task: Task, outcome: Entry | Fault) -> None:
             if stage.settle(task, outcome):
@@ -133,7 +133,7 @@ class RayEngine:
                 continue
             for reference in self._ray.wait(references, num_returns=1, timeout=_WAIT)[0]:
                 if reference in crew.starting:
-                    crew.started(reference)
+                    crew.started(reference, probe)
                     continue
                 task, member = flight.pop(reference)
                 try:

@@ -1,0 +1,64 @@
+"""A real Ray cluster of several nodes on this machine, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+
+_CONFIG = {  # a node that was killed is noticed within seconds
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 1000,
+    "health_check_timeout_ms": 4000,
+    "health_check_failure_threshold": 3,
+}
+_NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+
+
+@contextlib.contextmanager
+def cluster(nodes: int = 1) -> Iterator[Any]:
+    """Start a head and further nodes, of one core each; nothing of it is left afterwards."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    head = {**_NODE, "include_dashboard": False, "_system_config": _CONFIG}
+    made = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        for _ in range(nodes):
+            made.add_node(**_NODE)
+        yield made
+    finally:
+        ray.shutdown()
+        before = ray_workers()
+        made.shutdown()
+        psutil.wait_procs(before, timeout=30)
+        assert not [process for process in before if process.is_running() and process.status() != "zombie"]
+
+
+def add_node(made: Any) -> None:
+    """Add a node of one core."""
+    made.add_node(**_NODE)
+
+
+def ray_workers(title: str = "ray::") -> list[psutil.Process]:
+    """Return the processes of this user that Ray gave a title: idle ones, and those that hold a worker of ours."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if (process.cmdline() or [""])[0].startswith(title):
+                found.append(process)
+    return found
+
+
+def gone(title: str, patience: float = 60.0) -> bool:
+    """Wait until no process has a title."""
+    deadline = time.monotonic() + patience
+    while ray_workers(title) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return not ray_workers(title)
