@@ -72,9 +72,11 @@ def _reads(path: Path) -> str | None:
 class Worker:
     """A process that lives as long as the engine: what a step opens in it (an encoder, a model) stays open."""
 
-    def __init__(self, threads: int) -> None:
-        """Limit its threads as those of a local worker are."""
+    def __init__(self, threads: int, folder: Path) -> None:
+        """Limit its threads as those of a local worker are, and go where the driver is: paths may be relative."""
         limit_threads(threads)
+        if folder.is_dir():
+            os.chdir(folder)
 
     def look(self, probe: Probe) -> View:
         """See `look`."""
