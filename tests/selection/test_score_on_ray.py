@@ -14,18 +14,17 @@ from motherlode.selection.select import select
 from motherlode.shards.ray_engine import RayEngine
 from tests.kill import contents
 from tests.selection import setting
-from tests.shards.ray_cluster import cluster
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["ntk", "loss-adam"])
-def test_scores_of_two_workers_are_those_of_one_process(tmp_path: Path, kernel: str) -> None:
+def test_scores_of_two_workers_are_those_of_one_process(tmp_path: Path, ray_cluster: Any, kernel: str) -> None:
     folder = setting.files(tmp_path)
     options: dict[str, Any] = {"model": str(folder / "model"), "kernel": kernel, "preselect": "none", "shard_rows": 4}
     options |= {"warmup_epochs": 2, "lora_rank": 4, "warmup_batch": 4, "max_length": 64}
     paths = (folder / "domain.jsonl", folder / "pool.jsonl")
     here = select(*paths, 5, work=folder / "here", **options)
-    with cluster() as made, RayEngine(made.address, quiet=True) as engine:
+    with RayEngine(ray_cluster.address, quiet=True) as engine:
         there = select(*paths, 5, work=folder / "there", runs_on=engine, **options)
         (folder / "pool.jsonl").rename(folder / "elsewhere.jsonl")
         moved = (folder / "domain.jsonl", folder / "elsewhere.jsonl")

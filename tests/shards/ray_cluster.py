@@ -31,34 +31,42 @@ def cluster(nodes: int = 1) -> Iterator[Any]:
     made = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(nodes):
-            made.add_node(**_NODE)
+            add_node(made)
         yield made
     finally:
         ray.shutdown()
-        before = ray_workers()
+        before = ray_workers(made)
         made.shutdown()
         psutil.wait_procs(before, timeout=30)
         assert not [process for process in before if process.is_running() and process.status() != "zombie"]
 
 
-def add_node(made: Any) -> None:
-    """Add a node of one core."""
-    made.add_node(**_NODE)
+def add_node(made: Any) -> Any:
+    """Add a node of one core; on a very busy machine Ray gives up waiting for it, which says nothing."""
+    for _ in range(3):
+        try:
+            return made.add_node(**_NODE)
+        except Exception as error:
+            said = error
+    raise said
 
 
-def ray_workers(title: str = "ray::") -> list[psutil.Process]:
-    """Return the processes of this user that Ray gave a title: idle ones, and those that hold a worker of ours."""
+def ray_workers(made: Any, title: str = "ray::") -> list[psutil.Process]:
+    """Return the processes of a cluster that Ray gave a title: `ray::Worker` holds a worker of ours."""
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if (process.cmdline() or [""])[0].startswith(title):
-                found.append(process)
+    for node in made.list_all_nodes():
+        for raylet in node.all_processes.get("raylet", []):
+            with contextlib.suppress(psutil.Error):
+                for process in psutil.Process(raylet.process.pid).children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        if (process.cmdline() or [""])[0].startswith(title):
+                            found.append(process)
     return found
 
 
-def gone(title: str, patience: float = 60.0) -> bool:
-    """Wait until no process has a title."""
+def gone(made: Any, title: str, patience: float = 60.0) -> bool:
+    """Wait until no process of a cluster has a title."""
     deadline = time.monotonic() + patience
-    while ray_workers(title) and time.monotonic() < deadline:
+    while ray_workers(made, title) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return not ray_workers(title)
+    return not ray_workers(made, title)

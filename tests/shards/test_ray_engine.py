@@ -28,24 +28,24 @@ from motherlode.shards.ray_worker import View
 from motherlode.shards.resources import Resources
 from motherlode.shards.stage import FAILED, find_failed
 from tests.kill import Program, contents, finish
-from tests.shards.ray_cluster import cluster, gone
+from tests.shards.ray_cluster import add_node, gone
 from tests.shards.work import Numbers
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    """A cluster of two nodes with a core each."""
-    with cluster() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def engine(ray: Any) -> Iterator[RayEngine]:
-    """An engine that is kept for the module, as a real run keeps it for all its stages."""
-    with RayEngine(ray.address, quiet=True) as opened:
+def joined(ray_cluster: Any) -> Iterator[RayEngine]:
+    """An engine that stays connected for the module."""
+    with RayEngine(ray_cluster.address, quiet=True) as opened:
         yield opened
+
+
+@pytest.fixture
+def engine(joined: RayEngine) -> Iterator[RayEngine]:
+    """An engine whose workers leave the cluster's cores to the next test."""
+    yield joined
+    joined.dismiss()
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,14 @@ def test_input_that_must_change_and_a_full_disk_stop_the_run_at_once(
     assert not Manifest.read(tmp_path / "x").complete
 
 
-def test_a_node_that_is_lost_costs_its_tasks_no_attempt(tmp_path: Path, notes: Path, ray: Any) -> None:
+def test_a_node_that_is_lost_costs_its_tasks_no_attempt(tmp_path: Path, notes: Path, ray_cluster: Any) -> None:
     names = [f"{number:02d}" for number in range(40)]
     todo = [Numbers(name, 5 * int(name), 5, "slow", str(notes)) for name in names]
-    with RayEngine(ray.address, attempts=1, quiet=True) as engine:
-        victim = ray.add_node(num_cpus=1, object_store_memory=80 << 20)
-        killer = threading.Thread(target=lambda: (_wait_for(notes, 8), ray.remove_node(victim, allow_graceful=False)))
+    with RayEngine(ray_cluster.address, attempts=1, quiet=True) as engine:
+        victim = add_node(ray_cluster)
+        killer = threading.Thread(
+            target=lambda: (_wait_for(notes, 8), ray_cluster.remove_node(victim, allow_graceful=False))
+        )
         killer.start()
         run(engine, tmp_path / "x", todo)
         killer.join()
@@ -193,6 +195,8 @@ def test_room_is_counted_by_the_scarcest_resource() -> None:
     assert node.holds(Resources(4, gpus=1)) == 2
     assert node.holds(Resources(1, gpus=0.25)) == 8
     assert node.holds(Resources(1, memory=int(30e9))) == 2
+    assert Resources(gpus_if_any=1).settled(any_gpu=True) == Resources(gpus=1)
+    assert Resources(gpus_if_any=1).settled(any_gpu=False) == Resources()
     require_room(Resources(16, gpus=2), [node])
     with pytest.raises(InputError, match=r"the largest node has 16 CPU, 2 GPU, 60 GiB"):
         require_room(Resources(1, gpus=4), [node])
@@ -268,23 +272,23 @@ with Manifest.open(Path(sys.argv[1]), "numbers", {}) as manifest, engine:
 OURS = "ray::Worker"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
 def test_a_driver_that_is_stopped_leaves_no_worker_and_goes_on_where_it_was(
-    tmp_path: Path, ray: Any, how: signal.Signals
+    tmp_path: Path, ray_cluster: Any, how: signal.Signals
 ) -> None:
     folder = tmp_path / "x"
-    process = Program(IMPORTS, BODY, (ray.address, "sleep")).start(folder)
+    process = Program(IMPORTS, BODY, (ray_cluster.address, "sleep")).start(folder)
     while process.poll() is None and len(_held(folder)) < 20:
         time.sleep(0.02)
     process.send_signal(how)
     _, errors = process.communicate(timeout=60)
-    assert gone(OURS)
+    assert gone(ray_cluster, OURS)
     if how == signal.SIGINT:
         assert errors.rstrip().endswith("KeyboardInterrupt")
     held = _held(folder)
     assert len(held) >= 20
     times = {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
-    finish(Program(IMPORTS, BODY, (ray.address, "slow")).start(folder))
+    finish(Program(IMPORTS, BODY, (ray_cluster.address, "slow")).start(folder))
     assert times == {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
     run(LocalEngine(1, quiet=True), tmp_path / "y", [Numbers(f"{n:02d}", 5 * n, 5) for n in range(30)])
     assert contents(folder) == contents(tmp_path / "y")
@@ -294,7 +298,7 @@ def _held(folder: Path) -> list[str]:
     return list(Manifest.read(folder).entries) if (folder / "manifest.jsonl").exists() else []
 
 
-def test_a_cluster_of_another_version_is_refused(tmp_path: Path, ray: Any) -> None:
+def test_a_cluster_of_another_version_is_refused(tmp_path: Path, ray_cluster: Any) -> None:
     (tmp_path / "in.txt").write_text("Some words that make a document here.")
     source = """
 import json, sys
@@ -312,9 +316,9 @@ finally:
     from ray._raylet import GcsClient
     GcsClient(address=sys.argv[1]).internal_kv_put(b"CLUSTER_METADATA", kept, True, b"cluster")
 """
-    arguments = [ray.address, str(tmp_path / "in.txt"), str(tmp_path / "x")]
+    arguments = [ray_cluster.address, str(tmp_path / "in.txt"), str(tmp_path / "x")]
     left = subprocess.run([sys.executable, "-c", source, *arguments], capture_output=True, text=True, check=False)
     assert left.returncode == 2, left.stderr
     line = left.stderr.splitlines()[-1]
-    assert line.startswith(f"error: --ray-address {ray.address}: the cluster has other versions")
+    assert line.startswith(f"error: --ray-address {ray_cluster.address}: the cluster has other versions")
     assert "3.8.1" in line

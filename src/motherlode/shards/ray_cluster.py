@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from motherlode import __version__
-from motherlode.errors import InputError, MissingExtraError
+from motherlode.errors import InputError, MissingExtraError, MotherlodeError
 from motherlode.shards.dataset import Source
 from motherlode.shards.engine import usable_cores
 from motherlode.shards.ray_worker import View
@@ -26,6 +26,12 @@ OPTION = "--ray-address"
 _CURRENT = "ray_current_cluster"  # where `ray start` leaves the address
 _PATIENCE = 5.0  # seconds for a connection
 _OBJECTS = 256 << 20  # bytes of the object store of a Ray of one's own: results are small
+_SET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to Ray's makers by a tool that was not asked to
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker without a GPU keeps the variables; else Ray warns
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^A worker died or was killed",  # Ray says so on stdout; the engine says what counts
+}
+_STARTS = 3  # tries to start a Ray of one's own
 _MOST_INPUTS = 64  # files that each node is asked about
 
 
@@ -35,9 +41,8 @@ def require_ray() -> Any:
     Raises:
         MissingExtraError: It is not installed.
     """
-    # Nothing is sent to Ray's makers by a tool that was not asked to; and a worker without a GPU keeps the variables.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in _SET.items():
+        os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:
@@ -58,26 +63,42 @@ def join(address: str | None, cores: int | None) -> bool:
     Raises:
         MissingExtraError: Ray is not installed.
         InputError: There is no cluster, or it does not fit this process.
+        MotherlodeError: Ray does not start here.
     """
     ray = require_ray()
     if ray.is_initialized():
         return False
     found = _resolve(address)
     before = signal.getsignal(signal.SIGTERM)
-    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "configure_logging": True}
-    if found is None:
-        options |= {"num_cpus": max(cores or 0, usable_cores()), "include_dashboard": False}
-        options["object_store_memory"] = _OBJECTS
+    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     try:
-        ray.init(address=found or "local", **options)
-    except Exception as error:
         if found is None:
-            raise
-        raise _refused(error, found) from error
+            _start(ray, {**options, "num_cpus": max(cores or 0, usable_cores())})
+        else:
+            ray.init(address=found, **options)
+    except MotherlodeError:
+        raise
+    except Exception as error:
+        raise _refused(error, found or "local") from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray takes the signal, and would leave without a word
     return True
+
+
+def _start(ray: Any, options: dict[str, Any]) -> None:
+    """Start a Ray of one's own; a busy machine needs more than the half minute that Ray allows itself."""
+    for tries_left in reversed(range(_STARTS)):
+        try:
+            ray.init(address="local", include_dashboard=False, object_store_memory=_OBJECTS, **options)
+            return
+        except Exception as error:
+            ray.shutdown()
+            if not tries_left:
+                said = " ".join(str(error).split())[:300]
+                raise MotherlodeError(
+                    f"Ray does not start on this machine ({said})", hint="is it very busy, or short of memory?"
+                ) from error
 
 
 def _resolve(address: str | None) -> str | None:

@@ -101,7 +101,7 @@ class Crew:
             self._room, self._looked = sum(node.holds(self.resources) for node in nodes()), time.monotonic()
         room = self._room if self._most is None else self._most
         while len(self.members) < min(wanted, room):
-            member = Member(self._kind.remote(max(1, int(self.resources.cpus)), Path.cwd()))
+            member = Member(self._kind.remote(self.resources, Path.cwd()))
             self.members.add(member)
             self.starting[member.actor.look.remote(probe)] = member, probe
 

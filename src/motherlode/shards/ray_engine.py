@@ -86,8 +86,9 @@ class RayEngine:
         """
         with Stage(tasks, manifest, title, unit, self.attempts, self.quiet) as stage:
             groups: dict[Resources, list[Task]] = {}
+            any_gpu = bool(stage.todo) and any(node.gpus for node in nodes())
             for task in stage.todo:
-                groups.setdefault(resources_of(task), []).append(task)
+                groups.setdefault(resources_of(task).settled(any_gpu), []).append(task)
             try:
                 for resources, group in groups.items():
                     with _probe(manifest.folder, group) as probe:
@@ -95,13 +96,13 @@ class RayEngine:
                         crew.check(probe)
                         self._run_group(group, crew, probe, stage)
             except BaseException:
-                self._dismiss()  # at once: what is unfinished are temporary files
+                self.dismiss()  # at once: what is unfinished are temporary files
                 raise
         stage.finish()
 
     def _crew_of(self, resources: Resources) -> Crew:
         if self._crew is None or self._crew.resources != resources:
-            self._dismiss()
+            self.dismiss()
             self._crew = Crew(resources, self._workers)
         return self._crew
 
@@ -166,7 +167,8 @@ class RayEngine:
             return None
         return since
 
-    def _dismiss(self) -> None:
+    def dismiss(self) -> None:
+        """Release the workers and stay connected; the next task starts others."""
         crew, self._crew = self._crew, None
         if crew is not None:
             crew.dismiss_all()
@@ -174,7 +176,7 @@ class RayEngine:
     def close(self) -> None:
         """Release the workers, and the cluster if this engine connected to it."""
         if self._ray.is_initialized():
-            self._dismiss()
+            self.dismiss()
             if self._joined:
                 self._ray.shutdown()
         self._joined = False

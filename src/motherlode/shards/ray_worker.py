@@ -11,6 +11,7 @@ from pathlib import Path
 from motherlode import __version__
 from motherlode.shards.engine import limit_threads
 from motherlode.shards.manifest import Entry
+from motherlode.shards.resources import Resources
 from motherlode.shards.stage import Fault, attempt
 from motherlode.shards.task import Task
 
@@ -72,9 +73,11 @@ def _reads(path: Path) -> str | None:
 class Worker:
     """A process that lives as long as the engine: what a step opens in it (an encoder, a model) stays open."""
 
-    def __init__(self, threads: int, folder: Path) -> None:
+    def __init__(self, resources: Resources, folder: Path) -> None:
         """Limit its threads as those of a local worker are, and go where the driver is: paths may be relative."""
-        limit_threads(threads)
+        if not resources.gpus:  # else every worker of a node would take the first GPU
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        limit_threads(max(1, int(resources.cpus)))
         if folder.is_dir():
             os.chdir(folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GIB = 1 << 30
 
@@ -15,11 +15,18 @@ class Resources:
         cpus: Cores; also the threads of what is parallel within a task.
         gpus: GPUs; below 1, so many workers share one.
         memory: Bytes that a cluster reserves; 0: none are reserved.
+        gpus_if_any: GPUs that it can use, and does without on a cluster that has none.
     """
 
     cpus: float = 1.0
     gpus: float = 0.0
     memory: int = 0
+    gpus_if_any: float = 0.0
+
+    def settled(self, any_gpu: bool) -> Resources:
+        """Return what is asked for on a cluster that has a GPU, or has none."""
+        gpus = max(self.gpus, self.gpus_if_any if any_gpu else 0.0)
+        return replace(self, gpus=gpus, gpus_if_any=0.0)
 
     def __str__(self) -> str:
         """Say it in words."""
