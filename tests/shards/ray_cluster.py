@@ -46,7 +46,7 @@ def add_node(made: Any) -> Any:
     for _ in range(3):
         try:
             return made.add_node(**_NODE)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - Ray raises nothing more special
             said = error
     raise said
 
