@@ -1,6 +1,7 @@
 """What an engine costs: the local one and Ray on the same cores, the same shards, the same work.
 
-Every line is a run in a process of its own. Start-up (Ray itself, the workers, their first task) is measured apart.
+Every line is a run in a process of its own. Start-up (joining Ray, the workers, their first task) is measured apart.
+One local Ray serves all lines; how long it took to start is said first, and its processes count as memory of its lines.
 
 * `compute`: shards of a fixed amount of arithmetic, about `--seconds` of it on an idle core; says what a user waits.
 * `sleep`: shards that take `--seconds` and no core; says what the engine adds, on a busy machine too.
@@ -9,8 +10,6 @@ Every line is a run in a process of its own. Start-up (Ray itself, the workers, 
 
     python benchmarks/engines.py [--shards 8] [--seconds 10] [--many 10000] [--workers 1,2] [--repeats 1]
         [--parts compute,sleep,nothing,entries]
-
-Ray is a local one that the benchmark starts; with `--ray-address` it is the cluster there, whose memory is not counted.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -36,6 +36,7 @@ from motherlode.cli.engine import make_engine
 from motherlode.shards import store
 from motherlode.shards.fingerprint import fingerprint
 from motherlode.shards.manifest import Entry, Manifest, ShardFile, merge_stats
+from motherlode.shards.ray_cluster import require_ray
 
 _BLOCK = b"motherlode" * 100
 
@@ -83,7 +84,8 @@ def child(job: dict[str, Any]) -> None:
     """Run one line of the table, and print what it took as JSON."""
     folder = Path(tempfile.mkdtemp(prefix="engines-", dir=job["folder"]))
     peak, ended = [0], threading.Event()
-    watcher = threading.Thread(target=watch, args=(peak, ended), daemon=True)
+    root = psutil.Process() if job["engine"] == "local" else psutil.Process().parent()  # who started Ray
+    watcher = threading.Thread(target=watch, args=(root, peak, ended), daemon=True)
     watcher.start()
     begin = time.perf_counter()
     with make_engine(job["engine"], job["workers"], job["address"], quiet=True) as engine:
@@ -100,9 +102,8 @@ def child(job: dict[str, Any]) -> None:
     print(json.dumps({"start": start, "seconds": seconds, "driver": driver, "peak": peak[0]}))
 
 
-def watch(peak: list[int], ended: threading.Event) -> None:
-    """Keep the largest memory of this process and all below it."""
-    me = psutil.Process()
+def watch(me: psutil.Process, peak: list[int], ended: threading.Event) -> None:
+    """Keep the largest memory of a process and all below it."""
     while not ended.wait(0.2):
         total = 0
         for process in [me, *me.children(recursive=True)]:
@@ -112,6 +113,27 @@ def watch(peak: list[int], ended: threading.Event) -> None:
             except psutil.Error:
                 continue
         peak[0] = max(peak[0], total)
+
+
+def start_ray(cores: int) -> str:
+    """Start Ray, and return its address; it ends with this process.
+
+    Its agents get ports: on a busy machine Ray gives up waiting for those that choose their own.
+    """
+    require_ray()
+    from ray.cluster_utils import Cluster
+
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    held = [socket.socket() for _ in names]
+    for port in held:
+        port.bind(("", 0))
+    ports = {name: port.getsockname()[1] for name, port in zip(names, held, strict=True)}
+    for port in held:
+        port.close()
+    node = {"num_cpus": cores, "object_store_memory": 256 << 20, "include_dashboard": False, **ports}
+    cluster = Cluster(initialize_head=True, shutdown_at_exit=True, head_node_args=node)
+    address: str = cluster.address
+    return address
 
 
 def line(job: dict[str, Any]) -> dict[str, float]:
@@ -155,7 +177,6 @@ def main() -> None:
     parser.add_argument("--workers", default="1,2")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--parts", default="compute,sleep,nothing,entries")
-    parser.add_argument("--ray-address", default="local")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -164,6 +185,9 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="engines-")
     parts, counts = arguments.parts.split(","), [int(count) for count in arguments.workers.split(",")]
     try:
+        begin = time.perf_counter()
+        address = start_ray(max(counts))
+        print(f"Ray itself started in {time.perf_counter() - begin:.1f} s\n")
         print("| work | workers | engine | start-up s | s | shards/s | driver's processor ms/shard | peak memory MB |")
         print("|---|---:|---|---:|---:|---:|---:|---:|")
         for kind in (part for part in parts if part != "entries"):
@@ -174,7 +198,7 @@ def main() -> None:
                 for _ in range(arguments.repeats):
                     for engine, results in took.items():
                         job = {"engine": engine, "workers": workers, "kind": kind, "amount": amount, "shards": shards}
-                        job |= {"folder": folder, "address": arguments.ray_address if engine == "ray" else None}
+                        job |= {"folder": folder, "address": address if engine == "ray" else None}
                         results.append(line(job))
                 medians: dict[str, float] = {}
                 for engine, results in took.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,18 @@ _CONFIG = {  # a node that was killed is noticed within seconds
     "health_check_failure_threshold": 3,
 }
 _NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+_AGENTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+
+
+def _node() -> dict[str, int]:
+    """Describe a node. Its agents get ports: Ray waits 15 seconds for those that choose their own, then breaks down."""
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name in _AGENTS:
+            held = stack.enter_context(socket.socket())
+            held.bind(("", 0))
+            ports[name] = held.getsockname()[1]
+    return {**_NODE, **ports}
 
 
 @contextlib.contextmanager
@@ -27,7 +40,7 @@ def cluster(nodes: int = 1) -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {**_NODE, "include_dashboard": False, "_system_config": _CONFIG}
+    head = {**_node(), "include_dashboard": False, "_system_config": _CONFIG}
     made = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(nodes):
@@ -45,7 +58,7 @@ def add_node(made: Any) -> Any:
     """Add a node of one core; on a very busy machine Ray gives up waiting for it, which says nothing."""
     for _ in range(3):
         try:
-            return made.add_node(**_NODE)
+            return made.add_node(**_node())
         except Exception as error:  # noqa: BLE001 - Ray raises nothing more special
             said = error
     raise said

@@ -25,6 +25,7 @@ from motherlode.shards.manifest import Entry, Manifest
 from motherlode.shards.task import Task
 
 FAILED = "failed.jsonl"
+_MOST_KEPT = 200  # shards whose errors are kept: where more fail, most fail for one reason
 
 
 class TasksFailedError(MotherlodeError):
@@ -65,7 +66,7 @@ def find_failed(folder: Path) -> Iterator[tuple[Path, str, FailedShard]]:
     Raises:
         InputError: A file is damaged.
     """
-    for path in sorted(folder.rglob(FAILED)):
+    for path in sorted(folder.glob(f"**/{FAILED}")):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
             try:
                 shard = FailedShard(**json.loads(line))
@@ -114,6 +115,7 @@ class Stage:
             store.remove(self._failed)
         self._tried: Counter[str] = Counter()
         self._given_up: dict[str, str] = {}
+        self._lines: list[str] = []
         self.progress = Progress(title, sum(task.size for task in self.todo), unit, quiet=quiet or not self.todo)
 
     @property
@@ -145,7 +147,9 @@ class Stage:
             return True
         self._given_up[task.name] = outcome.error
         said = FailedShard(task.name, self._tried[task.name], outcome.error, outcome.where, outcome.details)
-        store.append_line(self._failed, canonical_json(asdict(said)))
+        if len(self._lines) < _MOST_KEPT:
+            self._lines.append(canonical_json(asdict(said)))
+            store.write_text(self._failed, "".join(f"{line}\n" for line in self._lines))
         return False
 
     def finish(self) -> None:
