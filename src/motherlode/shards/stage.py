@@ -91,6 +91,18 @@ def attempt(task: Task, folder: Path) -> Entry | Fault:
         return Fault(said, traceback.format_exc(), this_process())
 
 
+def run_task(task: Task, folder: Path) -> Entry:
+    """Run a task once, and raise what it comes to as an error that survives the way back from a worker.
+
+    Raises:
+        MotherlodeError: It failed.
+    """
+    outcome = attempt(task, folder)
+    if isinstance(outcome, Fault):
+        raise outcome.stops or MotherlodeError(outcome.error)
+    return outcome
+
+
 def _parts(error: Exception) -> tuple[str, str]:
     return type(error).__name__, str(error)
 
