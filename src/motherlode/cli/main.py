@@ -19,7 +19,9 @@ from motherlode.cli.adapt import adapt_app
 from motherlode.cli.compare import compare_command
 from motherlode.cli.corpus import corpus_app
 from motherlode.cli.diagnose import diagnose_command, predict_command
+from motherlode.cli.engine import Runs, runs_tasks
 from motherlode.cli.evaluate import evaluate_command
+from motherlode.cli.failures import failures_command
 from motherlode.cli.judge import judge_command
 from motherlode.cli.mine import mine_command, search_command
 from motherlode.cli.seeds import seeds_app
@@ -51,6 +53,7 @@ app.command("run")(run_command)
 app.command("status")(status_command)
 app.command("compare")(compare_command)
 app.command("evaluate")(evaluate_command)
+app.command("failures")(failures_command)
 
 
 def _version(value: bool) -> None:
@@ -74,15 +77,16 @@ def _options(
 
 
 @app.command("demo")
+@runs_tasks
 def demo_command(
     out: Annotated[Path, typer.Option(help="Folder of the demo's corpus, results and report.")] = Path("demo"),
-    workers: Annotated[int | None, typer.Option(help="Processes; default: one a core.")] = None,
+    *,
+    runs: Runs,
 ) -> None:
     """Mine three topics out of this Python's own documentation: everything, small, offline, with a report."""
     from motherlode.demo import run_demo
-    from motherlode.shards.engine import LocalEngine
 
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         run_demo(out, engine)
 
 
