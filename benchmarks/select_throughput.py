@@ -1,6 +1,7 @@
 """Tokens per second and peak memory of the engines of `select`, against a plain forward pass of the same batches.
 
-The forward pass is the limit: it stops below the output head, as the engines do for the kernel `ntk`. Models are
+The forward pass is the limit: it stops below the output head, as the engines do for the kernel `ntk`; `forward with
+logits` goes through it, as a plain call of the model does, and as `loss` must for the completion's tokens. Models are
 random Qwen3 shapes; samples are random tokens with the lengths of a geometric distribution. Beside the engines:
 
 * `cosine`: exact cosines of gradients, by norms of single samples out of the same batched backward pass;
@@ -96,12 +97,18 @@ def make_samples(total: int, mean: int, most: int, vocabulary: int, random_seed:
     return samples
 
 
-def forward_pass(adapted: AdaptedModel, batcher: Batcher) -> Callable[[list[Tokens]], None]:
-    """Return a plain forward pass over batches, the adapter switched off: the model as it was."""
+def forward_pass(adapted: AdaptedModel, batcher: Batcher, logits: bool = False) -> Callable[[list[Tokens]], None]:
+    """Return a plain forward pass over batches, the adapter switched off: the model as it was.
+
+    Args:
+        adapted: The model.
+        batcher: How samples are batched.
+        logits: Whether it goes on through the output head, for all tokens.
+    """
 
     def run(tokens: list[Tokens]) -> None:
         def work(batch: Batch) -> None:
-            adapted.hidden(batch.inputs)
+            adapted.model(**batch.inputs, use_cache=False) if logits else adapted.hidden(batch.inputs)
 
         with torch.no_grad(), adapted.peft_model.disable_adapter():
             batcher.run(tokens, work)
@@ -252,6 +259,8 @@ def engines(
         "contraction": (Contraction(adapted, objective, direction, batcher).score, tokens),
         "cosine": (Cosine(gradients, unit).score, tokens),
     }
+    if kernel == "loss":
+        runs["forward with logits"] = (forward_pass(adapted, batcher, logits=True), tokens)
     targets = {}
     for kind in KINDS if part else ():
         run = functools.partial(sketches, gradients, projection=Projection(kind))
@@ -322,7 +331,7 @@ def main() -> None:
             for name, row in best.items():
                 made = {"model": parameters, "kernel": kernel, "engine": name, **row}
                 made["of_limit"] = row["rate"] / best["forward pass"]["rate"]
-                if "reference" in found and name not in ("forward pass", "reference", "LESS", "cosine"):
+                if "reference" in found and "forward" not in name and name not in ("reference", "LESS", "cosine"):
                     scores = found[name] @ targets[name]() if name in targets else found[name]
                     made["spearman"] = float(spearmanr(scores[: len(part)], found["reference"]).statistic)
                 rows.append(made)
@@ -331,10 +340,10 @@ def main() -> None:
         f"{options.dtype}, {options.device}, {options.threads} threads, {options.tokens:,} tokens, "
         f"{options.clock} seconds, {load}"
     )
-    print(f"{'model':6} {'kernel':6} {'engine':18} {'tokens/s':>10} {'of limit':>9} {'GiB':>7} {'spearman':>9}")
+    print(f"{'model':6} {'kernel':6} {'engine':20} {'tokens/s':>10} {'of limit':>9} {'GiB':>7} {'spearman':>9}")
     for row in rows:
         rank = f"{row['spearman']:9.4f}" if "spearman" in row else f"{'':9}"
-        name = f"{row['model']:6} {row['kernel']:6} {row['engine']:18}"
+        name = f"{row['model']:6} {row['kernel']:6} {row['engine']:20}"
         print(f"{name} {row['rate']:10,.0f} {row['of_limit']:9.3f} {row['memory']:7.2f} {rank}")
     if options.out:
         options.out.write_text(json.dumps(rows, indent=2) + "\n")

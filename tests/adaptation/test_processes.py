@@ -17,6 +17,7 @@ from motherlode.adaptation.sft import FineTuned, fine_tune
 from tests.adaptation import setting
 
 
+@pytest.mark.long
 def test_two_processes_have_the_curve_of_one(tmp_path: Path) -> None:
     setting.samples(tmp_path, 10, 11)
     files = [tmp_path / "domain.jsonl", tmp_path / "pool.jsonl"]

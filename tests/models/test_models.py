@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from motherlode.errors import InputError, MotherlodeError  # noqa: E402
 from motherlode.models.batches import Batch, Batcher, plan  # noqa: E402
 from motherlode.models.load import load_model  # noqa: E402
 from motherlode.models.lora import AdaptedModel, LoraOptions  # noqa: E402
+from motherlode.models.rows import Samples  # noqa: E402
 from motherlode.models.samples import Sample  # noqa: E402
+from motherlode.models.token_cache import TokenCache  # noqa: E402
 from motherlode.models.tokens import Tokeniser  # noqa: E402
 from tests.models import tiny  # noqa: E402
 from tests.selection.setting import samples  # noqa: E402
@@ -142,6 +145,26 @@ def test_tokens_of_texts_and_messages() -> None:
     assert halves(Tokeniser(chat, template="plain"), TALK)[0] == "User: Why?\nAssistant: "
     with pytest.raises(InputError, match="no chat template"):
         Tokeniser(plain, template="chat")
+
+
+def test_rows_are_tokenised_once_whatever_the_order(tmp_path: Path) -> None:
+    texts = [f"{'word ' * (number % 7)}{number}" for number in range(20)]
+    rows = [{"prompt": text, "completion": text[::-1]} for text in texts] + [{"prompt": "a"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = Samples.open(tmp_path / "rows.jsonl")
+    tokeniser = Tokeniser(tiny.tokenizer(), max_length=40)
+    asked: list[Any] = []
+    cache = TokenCache(read, lambda sample: (asked.append(sample), tokeniser(sample))[1])  # type: ignore[arg-type]
+    wanted = [tokeniser(read[row]) for row in range(20)]
+    for order in (range(5, 15), range(20), [3, 3, 19, 0]):
+        for row, found in zip(order, cache(order), strict=True):
+            assert found.ids.dtype == np.int64
+            assert found.ids.tolist() == wanted[row].ids.tolist()
+            assert (found.start, found.truncated) == (wanted[row].start, wanted[row].truncated)
+    assert len(asked) == 20
+    assert any(tokens.truncated for tokens in wanted)
+    with pytest.raises(InputError, match=r"rows\.jsonl:21: is no sample"):
+        cache([20])
 
 
 def test_longer_samples_are_cut_and_counted() -> None:

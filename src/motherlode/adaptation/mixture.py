@@ -60,7 +60,7 @@ def mix(domain: Stream | None, general: Stream | None, *, ratio: float, tokens: 
     sequences: list[Row] = []
     row: list[Tokens] = []
     room = length
-    left = np.empty(0, dtype=np.int32)
+    left: NDArray[Any] = np.empty(0, dtype=np.int32)
     while True:
         if not len(left):
             behind = [(wanted[n] - taken[n]) / wanted[n] if wanted[n] else 0.0 for n in (0, 1)]

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from motherlode.cli.engine import Runs, runs_tasks
+
 corpus_app = typer.Typer(help="Build a corpus of clean documents, and look at it.", no_args_is_help=True)
 
-Workers = Annotated[int | None, typer.Option(help="Processes; default: one a core.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(help="Folder of a corpus.", show_default=False)]
 
 
 @corpus_app.command("build")
+@runs_tasks
 def build_command(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
@@ -154,14 +156,14 @@ def build_command(
             show_default=False,
         ),
     ] = None,
-    workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another corpus in the folder.")] = False,
+    *,
+    runs: Runs,
 ) -> None:
     """Build a corpus of clean, unique documents from files."""
     from motherlode.cli.options import corpus_section, refuse_idle, typed
     from motherlode.corpus.build import BuildConfig, build
     from motherlode.errors import InputError
-    from motherlode.shards.engine import LocalEngine
 
     given = typed(context, BuildConfig)
     section = corpus_section(config)
@@ -176,7 +178,7 @@ def build_command(
         values["quality_rules"] = read_quality_config(quality_config)
     settings = BuildConfig.parse(values, "corpus build")
     refuse_idle(given, settings)
-    with LocalEngine(workers) as engine:
+    with runs.over(config).open() as engine:
         corpus = build(list(named), out, settings, engine=engine, overwrite=overwrite)
     from motherlode.cli.tables import print_corpus
 
@@ -205,23 +207,25 @@ def stats_command(
 
 
 @corpus_app.command("encode")
+@runs_tasks
 def encode_command(
     folder: Folder,
     encoder: Annotated[
         str, typer.Option(help="lexical, minilm, st:MODEL, static:FOLDER, distil:minilm or distil:st:MODEL.")
     ] = "lexical",
-    workers: Workers = None,
+    *,
+    runs: Runs,
 ) -> None:
     """Encode every document; `mine` does this by itself when it has to."""
     from motherlode.corpus.corpus import Corpus
-    from motherlode.shards.engine import LocalEngine
 
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         vectors = Corpus(folder).encode(encoder, engine=engine)
     print(f"{vectors.rows:,} vectors of {vectors.encoder.dimensions} dimensions in {vectors.folder}")
 
 
 @corpus_app.command("deduplicate")
+@runs_tasks
 def deduplicate_command(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="Folder of the new corpus.", show_default=False)],
@@ -232,17 +236,17 @@ def deduplicate_command(
     cells: Annotated[
         int, typer.Option(help="Cells of a clustering that a document is compared with, beyond 100,000 documents.")
     ] = 4,
-    workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another corpus in the folder.")] = False,
+    *,
+    runs: Runs,
 ) -> None:
     """Write a corpus without documents whose vectors are nearly the same; run `corpus encode` before."""
     from motherlode.corpus.corpus import Corpus
     from motherlode.corpus.semantic import SemanticOptions, deduplicate
-    from motherlode.shards.engine import LocalEngine
 
     values = {"threshold": threshold, "encoder": encoder, "cells": cells}
     options = SemanticOptions.parse(values, "corpus deduplicate")
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         corpus = deduplicate(Corpus(folder), out, options, engine=engine, overwrite=overwrite)
     from motherlode.cli.tables import print_corpus
 
