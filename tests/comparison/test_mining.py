@@ -19,7 +19,7 @@ from tests.comparison.setting import save, write
 from tests.invented import records
 from tests.models import tiny
 
-TOKENS = 6_000
+TOKENS = 4_000
 VARIANTS: dict[str, Any] = {
     "base": None,
     "general-only": None,
@@ -51,7 +51,7 @@ def place(
         "tokens": TOKENS,
         "variants": VARIANTS,
         "training": {"sequence_length": 128, "batch": 8, "ratio": 0.5, "device": "cpu", "learning_rate": 1e-3},
-        "mine": {"rounds": 1, "contrast": []},
+        "mine": {"rounds": 1, "contrast": ["background"]},
     }
     domain = {"seeds": str(seed_files["velmar"]), "heldout": "held.jsonl"}
     values = {"model": "model", "domains": {"velmar": domain}, "random_seeds": [3], "mining": mining}
