@@ -11,7 +11,6 @@ pass, never written to disk; batches by its own allocation. The loss is the mean
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -37,7 +36,7 @@ def as_dataset(samples: list[dict[str, Any]]) -> Dataset:
 
 
 def main() -> None:
-    """Read a folder that `select_throughput.py` wrote, and write `result.json` there."""
+    """Read a folder that `select_throughput.py` wrote; for each line of input score its pool, and print a result."""
     folder = Path(sys.argv[1])
     settings = json.loads((folder / "settings.json").read_text())
     samples = json.loads((folder / "samples.json").read_text())
@@ -77,18 +76,26 @@ def main() -> None:
 
     pool = as_dataset(samples["pool"])
     score(pool.select(range(4)))
-    started = time.perf_counter()
-    scores = score(pool)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    seconds = time.perf_counter() - started
-    memory = (
-        torch.cuda.max_memory_allocated() / 2**30
-        if device.type == "cuda"
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    )
-    rate = sum(len(item["ids"]) for item in samples["pool"]) / seconds
-    (folder / "result.json").write_text(json.dumps({"rate": rate, "memory": memory, "scores": scores.tolist()}))
+    cuda, clock = device.type == "cuda", time.process_time if settings["clock"] == "cpu" else time.perf_counter
+    clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    print("{}", flush=True)  # ready
+    for _ in sys.stdin:  # a line a round
+        if cuda:
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            clear.write_text("5")
+        started = clock()
+        scores = score(pool)
+        if cuda:
+            torch.cuda.synchronize()
+        seconds = clock() - started
+        if cuda:
+            memory = torch.cuda.max_memory_allocated() / 2**30
+        else:
+            peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            memory = int(peak.split()[1]) / 2**20
+        rate = sum(len(item["ids"]) for item in samples["pool"]) / seconds
+        print(json.dumps({"rate": rate, "memory": memory, "scores": scores.tolist()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def main() -> None:
     options = DecontaminateOptions.parse({"decontaminate_fuzzy": arguments.fuzzy}, "benchmark")
     begin = time.perf_counter()
     files = [f"{path}:question,context" for path in sorted(arguments.tasks.glob("*.jsonl"))]
+    if not files or not list(arguments.data.glob("*.jsonl.gz")):
+        raise SystemExit(f"error: no files in {arguments.tasks} or {arguments.data}; name both with --tasks and --data")
     search = Decontaminator.from_files(files, options=options)
     index = search.index
     print(

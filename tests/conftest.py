@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -37,6 +39,16 @@ def seed_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A seed file for each invented topic; not to be written to."""
     folder = tmp_path_factory.mktemp("seeds")
     return {topic: write_lines(folder / f"{topic}.jsonl", seed_records(topic)) for topic in TOPICS}
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Any]:
+    """A Ray cluster of two nodes with a core each; tests that take a node away add another."""
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    from tests.shards.ray_cluster import cluster
+
+    with cluster() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

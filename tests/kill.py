@@ -96,11 +96,11 @@ def all_end(processes: Sequence[psutil.Process]) -> bool:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder with its bytes, but for the locks."""
+    """Return every file below a folder with its bytes, but for the locks and what is remembered of files' times."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in (".lock", ".digests.json")
     }
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from motherlode.diagnosis.diagnose import diagnose
     from motherlode.diagnosis.predict import predict_loss_change
     from motherlode.errors import InputError, MotherlodeError
+    from motherlode.evaluation.evaluate import evaluate
+    from motherlode.evaluation.samples import task_samples
     from motherlode.mining.mine import mine
     from motherlode.report.mining import write_report
     from motherlode.seeds.seeds import Seeds
@@ -30,9 +32,11 @@ __all__ = [
     "__version__",
     "compare",
     "diagnose",
+    "evaluate",
     "mine",
     "predict_loss_change",
     "select",
+    "task_samples",
     "write_report",
 ]
 
@@ -44,9 +48,11 @@ _HOMES = {
     "Selection": "motherlode.selection.result",
     "compare": "motherlode.comparison.compare",
     "diagnose": "motherlode.diagnosis.diagnose",
+    "evaluate": "motherlode.evaluation.evaluate",
     "mine": "motherlode.mining.mine",
     "predict_loss_change": "motherlode.diagnosis.predict",
     "select": "motherlode.selection.select",
+    "task_samples": "motherlode.evaluation.samples",
     "write_report": "motherlode.report.mining",
 }
 

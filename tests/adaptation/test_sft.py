@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("trl", reason="the extra 'train' is not installed")
+
 import torch
 import transformers
 from peft import PeftModel

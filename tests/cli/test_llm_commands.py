@@ -69,7 +69,7 @@ def test_what_is_missing_is_an_exit_code_of_one(tmp_path: Path) -> None:
         (("--model", "tin"), "did you mean 'tiny'?"),
         (("--domain", ""), "cannot name a domain"),
         (("--domain", "x" * 3000), "cannot name a domain"),
-        (("--n", 0), "count = 0"),
+        (("--n", 0), "--n: 0 seeds are ordered"),
         (("--out", "/proc/nowhere/s.jsonl"), "does not exist"),
         (("--template", "/nowhere.yaml"), "/nowhere.yaml"),
         (("--max-cost", 1), "--price-in"),

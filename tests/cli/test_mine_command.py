@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from motherlode.cli import main
 from motherlode.cli.mine import _escape_controls, mine_command
 from motherlode.cli.mine import _parse_seeds as parse_seeds
 from motherlode.errors import InputError
@@ -33,9 +34,12 @@ def test_seeds_are_named_once() -> None:
         parse_seeds(["laws.jsonl"])
 
 
-def test_no_contrast_excludes_packs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--contrast: 'none' stands beside names of packs"):
-        mine_command(tmp_path, ["finance"], tmp_path / "out", contrast=["none", "science"])
+def test_no_contrast_excludes_packs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["mine", "--corpus", str(tmp_path), "--seeds", "finance", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--contrast", "none", "--contrast", "science"])
+    assert left.value.code == 2
+    assert "--contrast: 'none' stands beside names of packs" in capsys.readouterr().err
 
 
 def test_the_help_tells_the_default_number_of_rounds() -> None:

@@ -8,13 +8,20 @@ import typer
 from motherlode.cli.main import app
 from motherlode.config import Config
 from motherlode.diagnosis.options import DiagnoseOptions, PredictOptions
+from motherlode.evaluation.options import EvaluateOptions
 from motherlode.selection.options import SelectOptions
 
 INNER = {"layout", "shard_rows"}  # how work is cut up: nothing that a person should set
 
 
 @pytest.mark.parametrize(
-    ("verb", "fields"), [("select", SelectOptions), ("diagnose", DiagnoseOptions), ("predict", PredictOptions)]
+    ("verb", "fields"),
+    [
+        ("select", SelectOptions),
+        ("diagnose", DiagnoseOptions),
+        ("predict", PredictOptions),
+        ("evaluate", EvaluateOptions),
+    ],
 )
 def test_options_are_the_fields_with_their_defaults(verb: str, fields: type[Config]) -> None:
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motherlode.corpus import columns, duplicates
+from motherlode.corpus import columns, duplicates, key_tasks
 from motherlode.corpus.columns import content_key
 from motherlode.corpus.duplicates import find_repeats
+from motherlode.corpus.stages import Scratch
 from motherlode.shards.dataset import Source
+from motherlode.shards.engine import LocalEngine
 from motherlode.shards.task import write_shard
 from tests.corpus.inputs import build, documents, texts, write_lines
 
@@ -66,6 +68,22 @@ def test_repeats_are_those_that_a_set_finds(
         found = find_repeats(sources, "key")
         assert [rows.tolist() for rows in found] == repeated
         assert [rows.tolist() for rows in find_repeats(sources, "id_key", found)] == renamed
+
+
+@settings(max_examples=8)
+@given(shards=SHARDS)
+def test_tasks_find_the_same_repeats(
+    tmp_path_factory: pytest.TempPathFactory, shards: list[list[tuple[int, int]]]
+) -> None:
+    sources = write(tmp_path_factory.mktemp("keys"), shards)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "_BAND_KEYS", 4)
+        scratch = Scratch(tmp_path_factory.mktemp("tasks"), {}, LocalEngine(1, quiet=True))
+        gone = find_repeats(sources, "key")
+        found = key_tasks.find_repeats(sources, "key", scratch)
+        assert [rows.tolist() for rows in found] == [rows.tolist() for rows in gone]
+        expected = [rows.tolist() for rows in find_repeats(sources, "id_key", gone)]
+        assert [rows.tolist() for rows in key_tasks.find_repeats(sources, "id_key", scratch, gone)] == expected
 
 
 def test_white_space_makes_no_difference_and_letters_do() -> None:

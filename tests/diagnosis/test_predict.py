@@ -133,6 +133,7 @@ def test_the_command_and_the_function(tmp_path: Path, capsys: pytest.CaptureFixt
     for wrong, line in (
         (["--optimiser", "magic"], "optimiser"),
         (["--out", str(tmp_path / "absent" / "x.json")], "folder does not exist"),
+        (["--out", train], "which is read"),
         (["--lora-targets", "nothing"], "no modules"),
     ):
         with pytest.raises(SystemExit) as left:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from motherlode.mining import merge
+from motherlode.mining.merge import merge_neighbours
 from motherlode.mining.retrieve import (
     BINS,
     RetrieveStep,
@@ -16,7 +18,6 @@ from motherlode.mining.retrieve import (
     at_least,
     histogram,
     keep_top,
-    merge_neighbours,
     nearest_column,
     similarity_column,
 )
@@ -107,6 +108,20 @@ def test_nearest_documents_of_each_seed(problem: tuple[np.ndarray, SeedMatrix], 
         mine = found.seed == seed
         assert number[mine].tolist() == expected, "best first, ties in the order of the corpus"
         np.testing.assert_array_equal(found.similarity[mine], cosines[expected])
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 70, 5000])
+def test_a_tree_of_merges_finds_the_same(
+    problem: tuple[np.ndarray, SeedMatrix], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top_k: int
+) -> None:
+    retrieved = retrieve(tmp_path / "retrieved", *problem, top_k)
+    alone = merge_neighbours(retrieved, top_k)
+    monkeypatch.setattr(merge, "FAN_IN", 2)
+    merged = merge_neighbours(retrieved, top_k, LocalEngine(1, quiet=True), tmp_path / "tree")
+    assert sorted(path.name for path in (tmp_path / "tree").iterdir()) == ["level-1"]  # four shards, then two
+    assert merged.shards == alone.shards
+    for name in ("seed", "shard", "row", "similarity"):
+        np.testing.assert_array_equal(getattr(merged, name), getattr(alone, name))
 
 
 def test_two_workers_find_the_same(problem: tuple[np.ndarray, SeedMatrix], tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +19,9 @@ from motherlode.errors import InputError, MotherlodeError  # noqa: E402
 from motherlode.models.batches import Batch, Batcher, plan  # noqa: E402
 from motherlode.models.load import load_model  # noqa: E402
 from motherlode.models.lora import AdaptedModel, LoraOptions  # noqa: E402
+from motherlode.models.rows import Samples  # noqa: E402
 from motherlode.models.samples import Sample  # noqa: E402
+from motherlode.models.token_cache import TokenCache  # noqa: E402
 from motherlode.models.tokens import Tokeniser  # noqa: E402
 from tests.models import tiny  # noqa: E402
 from tests.selection.setting import samples  # noqa: E402
@@ -64,8 +70,41 @@ def test_checkpoints_that_cannot_be_loaded(folder: Path, tmp_path: Path) -> None
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (tmp_path / "cut" / "model.safetensors.index.json").write_text(json.dumps(index))
     refused("cut", "lacks 2 of 2 weight files.*interrupted")
+    tiny.save(tmp_path / "mute")
+    for path in (tmp_path / "mute").glob("tokenizer*"):
+        path.unlink()
+    refused("mute", "tokenizer knows no letter.*files are missing")
     with pytest.raises(InputError, match="is no device"):
         load_model(str(folder), device="abacus")
+    with pytest.raises(InputError, match="install flash-attn, or use --attention sdpa"):
+        load_model(str(folder), device="cpu", attention="flash_attention_2")
+
+
+def test_downloads_from_the_hub_that_were_interrupted(folder: Path, tmp_path: Path) -> None:
+    """In a process of its own: where the cache lies and whether there is a network is read when it starts."""
+    cache = tmp_path / "hub" / "models--org--part"
+    snapshot = cache / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("abc")
+    for path in folder.iterdir():
+        if path.suffix != ".safetensors":
+            (snapshot / path.name).write_bytes(path.read_bytes())
+    script = """
+import sys
+from motherlode.errors import InputError
+from motherlode.models.load import load_model
+for name in ("org/absent", "org/part"):
+    try:
+        load_model(name, device="cpu")
+    except InputError as error:
+        print(error)
+"""
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    absent, part = done.stdout.splitlines()
+    assert "the hub is not reached" in absent
+    assert "its download was interrupted" in part
 
 
 def test_a_model_without_targets_and_adapters_that_do_not_fit(folder: Path, tmp_path: Path) -> None:
@@ -106,6 +145,26 @@ def test_tokens_of_texts_and_messages() -> None:
     assert halves(Tokeniser(chat, template="plain"), TALK)[0] == "User: Why?\nAssistant: "
     with pytest.raises(InputError, match="no chat template"):
         Tokeniser(plain, template="chat")
+
+
+def test_rows_are_tokenised_once_whatever_the_order(tmp_path: Path) -> None:
+    texts = [f"{'word ' * (number % 7)}{number}" for number in range(20)]
+    rows = [{"prompt": text, "completion": text[::-1]} for text in texts] + [{"prompt": "a"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = Samples.open(tmp_path / "rows.jsonl")
+    tokeniser = Tokeniser(tiny.tokenizer(), max_length=40)
+    asked: list[Any] = []
+    cache = TokenCache(read, lambda sample: (asked.append(sample), tokeniser(sample))[1])  # type: ignore[arg-type]
+    wanted = [tokeniser(read[row]) for row in range(20)]
+    for order in (range(5, 15), range(20), [3, 3, 19, 0]):
+        for row, found in zip(order, cache(order), strict=True):
+            assert found.ids.dtype == np.int64
+            assert found.ids.tolist() == wanted[row].ids.tolist()
+            assert (found.start, found.truncated) == (wanted[row].start, wanted[row].truncated)
+    assert len(asked) == 20
+    assert any(tokens.truncated for tokens in wanted)
+    with pytest.raises(InputError, match=r"rows\.jsonl:21: is no sample"):
+        cache([20])
 
 
 def test_longer_samples_are_cut_and_counted() -> None:

@@ -115,7 +115,7 @@ GOOD = {"prompt": "a", "completion": "b"}
         (_model(_cut_off), 2, "cut off"),
         (_model(_pickled), 2, "only pickled weights"),
         (_model(_interrupted), 2, "download was interrupted"),
-        (_model(_nan), 1, "not finite"),
+        (_model(_nan), 2, "not finite"),
         (lambda _: ["--lora-targets", "absent"], 2, "no modules that LoRA can adapt"),
         (lambda _: ["--template", "chat"], 2, "no chat template"),
         (lambda _: ["--max-length", "2", "--truncate", "right"], 2, "nothing of its completion is left in 2 tokens"),
@@ -139,6 +139,38 @@ def test_one_line_and_an_exit_code(
     assert len(said) == 1
     assert line in said[0]
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "line"),
+    [
+        ("--out", "pool.jsonl", "which is read"),
+        ("--out", "pools/selected.jsonl", "which is read"),
+        ("--out", "absent/selected.jsonl", "its folder does not exist"),
+        ("--out", "/proc/selected.jsonl", "cannot be written"),
+        ("--scores-out", "domain.jsonl", "which is read"),
+        ("--scores-out", "absent/scores.parquet", "its folder does not exist"),
+    ],
+)
+def test_nothing_is_replaced_and_places_are_checked_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, name: str, line: str
+) -> None:
+    choice = random.Random(0)
+    (tmp_path / "pools").mkdir()
+    pool = tmp_path / "pools" if name.startswith("pools") else tmp_path / "pool.jsonl"
+    write(pool / "a.jsonl" if pool.is_dir() else pool, [row(choice, n) for n in range(8)])
+    write(tmp_path / "domain.jsonl", [row(choice, n) for n in range(4)])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+    given_ = {"--domain": tmp_path / "domain.jsonl", "--pool": pool, "-n": 2, "--method": "random"}
+    given_ |= {"--out": tmp_path / "out.jsonl", option: tmp_path / name}
+    with pytest.raises(SystemExit) as left:
+        main(["select", *(str(part) for pair in given_.items() for part in pair)])
+    said = [part for part in capsys.readouterr().err.splitlines() if part.startswith("error: ")]
+    assert left.value.code == 2
+    assert len(said) == 1
+    assert option in said[0]
+    assert line in said[0]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")} == before
 
 
 def test_long_samples_are_cut_and_counted(place: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'select' is not installed")
 pytest.importorskip("peft", reason="the extra 'select' is not installed")
+import numpy as np  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
 from motherlode.models.batches import Batcher  # noqa: E402
@@ -58,15 +59,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, AdaptedM
 
 @pytest.mark.long  # where the CPU has no instructions for bf16
 @pytest.mark.parametrize("kernel", ["ntk", "loss"])
-def test_the_default_engines_rank_as_the_reference_does(
+def test_the_default_engine_ranks_as_the_reference_does(
     kernel: Kernel, models: tuple[dict[str, AdaptedModel], list[Tokens], list[Tokens]]
 ) -> None:
     both, domain, pool = models
     batcher, options = Batcher(2048), SelectOptions.parse({"n": 1, "model": "-", "kernel": kernel}, "test")
     scores = {"exact": make_scorer(both["fp32"], options, "reference", domain, batcher).score(pool)}
-    for name, engine in (("fp32", "difference"), ("bf16", "contraction")):
-        model = both[name]
-        assert choose_engine(options, model.loaded.dtype) == engine
+    engine = choose_engine(options)
+    assert engine == "contraction"
+    for name, model in both.items():
         scores[name] = make_scorer(model, options, engine, domain, batcher).score(pool)
-    assert spearmanr(scores["fp32"], scores["exact"]).statistic >= 0.9999
+    np.testing.assert_allclose(scores["fp32"], scores["exact"], atol=1e-5 * np.abs(scores["exact"]).max())
     assert spearmanr(scores["bf16"], scores["exact"]).statistic >= 0.99

@@ -97,7 +97,7 @@ def test_a_task_that_always_fails_is_reported_and_the_others_stay(
         run(engine, tmp_path / "x", tasks("be", "raise", notes))
     assert str(caught.value) == (
         f"{tmp_path / 'x'}: numbers: 2 of 6 shards failed, first b (RuntimeError: no luck with b); "
-        "the others are kept; mend the cause and run the same command again"
+        "the others are kept, `motherlode failures` shows why; mend the cause and run the same command again"
     )
     assert caught.value.exit_code == 1
     assert [attempts(notes, name) for name in "abcdef"] == [1, 2, 1, 1, 2, 1]

@@ -64,10 +64,10 @@ class CptJob:
             for name in [name for name in self.documents if name not in self.dev]:
                 self.documents[name], self.dev[name] = self.documents[name].split(options.holdout, options.random_seed)
         self.settings = {
-            "options": options.model_dump(mode="json"),
+            **options.model_dump(mode="json"),
             "inputs": {name: documents.digest for name, documents in self.documents.items()},
             "dev": {name: documents.digest for name, documents in self.dev.items()},
-            "model": self.loaded.digest,
+            "weights": self.loaded.digest,
         }
         self.folder = None
         if out is not None and self.place.first:
@@ -106,11 +106,14 @@ class CptJob:
     def mixture(self) -> Mixture:
         """What is trained on."""
         ratio, seed = self.options.ratio, self.options.random_seed
-        budget = self.options.tokens or self.default_tokens()
+        batch = self.options.batch * self.length
+        if self.options.tokens is not None:
+            batch = min(batch, self.options.tokens)
         if ratio > 0:
-            self._refuse_small(_DOMAIN, round(ratio * min(budget, self.options.batch * self.length)))
+            self._refuse_small(_DOMAIN, max(1, round(ratio * batch)))
         if ratio < 1:
-            self._refuse_small(_GENERAL, round((1 - ratio) * min(budget, self.options.batch * self.length)))
+            self._refuse_small(_GENERAL, max(1, round((1 - ratio) * batch)))
+        budget = self.options.tokens or self.default_tokens()
         streams = {name: Stream(documents, seed, n) for n, (name, documents) in enumerate(self.documents.items())}
         return mix(
             streams[_DOMAIN] if ratio > 0 else None,
@@ -123,7 +126,7 @@ class CptJob:
     def default_tokens(self) -> int:
         """Return the budget that reads the domain once; without domain, the general documents once."""
         whole = self.documents[_DOMAIN if self.options.ratio > 0 else _GENERAL]
-        return max(2, round(sum(map(len, whole.once())) / (self.options.ratio or 1.0)))
+        return max(2, round(whole.count() / (self.options.ratio or 1.0)))
 
     def _refuse_small(self, name: str, wanted: int) -> None:
         """Refuse documents that a single step would read more than once."""
@@ -133,6 +136,8 @@ class CptJob:
             found += len(ids)
             if found >= wanted:
                 return
+        if not found:
+            raise InputError("holds no text", where=str(documents.rows.path), hint="name other documents")
         raise InputError(
             f"holds {found:,} tokens, less than its share of one batch ({wanted:,})",
             where=str(documents.rows.path),
@@ -190,6 +195,7 @@ class CptJob:
         assert self.out is not None
         if self.folder is not None:
             self.folder.begin(self._record())
+            self.run.claim = self.folder.claim
         self.run.quiet = quiet
         self.run.train(self.trainer)
         if self.place.sharded:

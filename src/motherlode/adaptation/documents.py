@@ -37,7 +37,10 @@ def open_documents(path: Path | str) -> Rows:
 
         documents = Corpus(folder).documents.folder
         return Rows(f"{glob.escape(str(documents))}/*.parquet")
-    return Rows(folder)
+    try:
+        return Rows(folder)
+    except InputError as error:
+        raise InputError(error.what, where=error.where, hint=_HINT) from None
 
 
 class Documents:
@@ -64,6 +67,7 @@ class Documents:
         self.numbers = np.arange(len(rows)) if numbers is None else numbers
         if not len(self.numbers):
             raise InputError("holds no document", where=str(rows.path), hint=_HINT)
+        self.lengths: dict[int, int] = {}  # of the documents that were tokenised, by row
         whole = len(self.numbers) == len(rows)
         self.digest = rows.digest if whole else fingerprint(rows.digest, self.numbers.tolist())
 
@@ -71,8 +75,8 @@ class Documents:
         """Return the number of documents."""
         return len(self.numbers)
 
-    def tokens(self, row: int) -> NDArray[np.int64]:
-        """Return the tokens of a row's document, its end included; empty if there is no text.
+    def tokens(self, row: int) -> NDArray[Any]:
+        """Return the tokens of a row's document, its end included: `[t]` int32; empty if there is no text.
 
         Raises:
             InputError: The row has no field `text`.
@@ -81,15 +85,24 @@ class Documents:
         if not isinstance(text, str):
             what = "has no field 'text'" if text is None else "the field 'text' is not text"
             raise InputError(what, where=self.rows.place(row), hint=_HINT)
-        if not text.strip():
-            return np.empty(0, dtype=np.int64)
-        ids = self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"]
-        end = self.tokenizer.eos_token_id
-        if isinstance(end, int) and (not ids or ids[-1] != end):
-            ids = [*ids, end]
-        return np.asarray(ids, dtype=np.int64)
+        ids: list[int] = []
+        if text.strip():
+            ids = self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"]
+            end = self.tokenizer.eos_token_id
+            if isinstance(end, int) and (not ids or ids[-1] != end):
+                ids = [*ids, end]
+        self.lengths[row] = len(ids)
+        return np.asarray(ids, dtype=np.int32)
 
-    def once(self) -> Iterator[NDArray[np.int64]]:
+    def count(self) -> int:
+        """Return the tokens of all documents."""
+        return sum(map(len, self.once()))
+
+    def estimate(self) -> float:
+        """Return the tokens of all documents: exactly if all were tokenised, else from the mean of those that were."""
+        return sum(self.lengths.values()) / max(1, len(self.lengths)) * len(self)
+
+    def once(self) -> Iterator[NDArray[Any]]:
         """Read all documents in the order of the files."""
         for row in self.numbers.tolist():
             ids = self.tokens(row)
@@ -120,7 +133,6 @@ class Stream:
 
     Attributes:
         taken: Tokens that were taken.
-        one_reading: Tokens of all documents, once the first reading is over; until then None.
     """
 
     def __init__(self, documents: Documents, random_seed: int, number: int) -> None:
@@ -132,29 +144,24 @@ class Stream:
             number: Tells streams of one seed apart.
         """
         self.documents, self.taken = documents, 0
-        self.one_reading: int | None = None
-        self._read = 0
         self._source = self._endless(random_seed, number)
-        self._rest: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self._known: dict[int, NDArray[np.int32]] = {}
+        self._rest: NDArray[Any] = np.empty(0, dtype=np.int32)
+        self._known: dict[int, NDArray[Any]] = {}  # what is taken are views of these
 
-    def _endless(self, random_seed: int, number: int) -> Iterator[NDArray[np.int64]]:
+    def _endless(self, random_seed: int, number: int) -> Iterator[NDArray[Any]]:
         reading = 0
         while True:
             order = np.random.default_rng([random_seed, 2, number, reading]).permutation(self.documents.numbers)
             for row in order.tolist():
                 if row not in self._known:
-                    self._known[row] = self.documents.tokens(row).astype(np.int32)
-                    self._read += len(self._known[row])
+                    self._known[row] = self.documents.tokens(row)
                 if len(self._known[row]):
-                    yield self._known[row].astype(np.int64)
-            if reading == 0:
-                self.one_reading = self._read
-                if not self._read:
-                    raise InputError("no document has any text", where=str(self.documents.rows.path))
+                    yield self._known[row]
+            if not any(map(len, self._known.values())):
+                raise InputError("holds no text", where=str(self.documents.rows.path), hint="name other documents")
             reading += 1
 
-    def take(self, most: int) -> NDArray[np.int64]:
+    def take(self, most: int) -> NDArray[Any]:
         """Return the next document, or what is left of it, cut after `most` tokens."""
         if not len(self._rest):
             self._rest = next(self._source)
@@ -164,9 +171,5 @@ class Stream:
 
     @property
     def readings(self) -> float:
-        """How often the documents were read."""
-        return self.taken / self.one_reading if self.one_reading else self.taken / max(1, self._estimate())
-
-    def _estimate(self) -> float:
-        """Return the tokens of all documents, from those that were read."""
-        return self._read / max(1, len(self._known)) * len(self.documents)
+        """How often the documents were read; an estimate until they were read once."""
+        return self.taken / max(1.0, self.documents.estimate())

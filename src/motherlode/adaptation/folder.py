@@ -61,13 +61,18 @@ class RunFolder:
         return self.manifest.complete
 
     def begin(self, record: Mapping[str, Any]) -> None:
-        """Take the folder for this run."""
+        """Write what the run needs to be repeated."""
         if _BEGUN not in self.manifest.entries:
             write_json(self.out / RECORD, record)
+
+    def claim(self) -> None:
+        """Keep the folder for this run: from now on there is something to lose."""
+        if _BEGUN not in self.manifest.entries:
             self.manifest.commit(Entry(_BEGUN, fingerprint(self.settings)))
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write what came of the run, and close it."""
+        self.claim()
         write_json(self.out / RESULT, result)
         self.manifest.commit(Entry(_DONE, fingerprint(self.settings)))
         self.manifest.finish([_BEGUN, _DONE])

@@ -8,8 +8,10 @@ does not fit into a sequence goes on in the next one, where it is read as a docu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from motherlode.adaptation.documents import Stream
 from motherlode.adaptation.rows import Row
@@ -58,7 +60,7 @@ def mix(domain: Stream | None, general: Stream | None, *, ratio: float, tokens: 
     sequences: list[Row] = []
     row: list[Tokens] = []
     room = length
-    left = np.empty(0, dtype=np.int64)
+    left: NDArray[Any] = np.empty(0, dtype=np.int32)
     while True:
         if not len(left):
             behind = [(wanted[n] - taken[n]) / wanted[n] if wanted[n] else 0.0 for n in (0, 1)]
@@ -80,7 +82,7 @@ def mix(domain: Stream | None, general: Stream | None, *, ratio: float, tokens: 
     return Mixture(sequences, taken[0], taken[1], read[0], read[1])
 
 
-def windows(documents: list[np.ndarray], length: int) -> list[Row]:
+def windows(documents: list[NDArray[Any]], length: int) -> list[Row]:
     """Cut documents into rows of at most `length` tokens, each from one document: what a loss is measured on."""
     return [
         [Tokens(ids[start : start + length], 0)]

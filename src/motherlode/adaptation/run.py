@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Run:
     Attributes:
         progressed: How far it came.
         quiet: Whether no progress is shown.
+        claim: Called before there is something to lose.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Run:
         self.out, self.options, self.place = out or Path(), options, place
         self.steps, self.dev = steps, dict(dev)
         self.every, self.patience, self.quiet = every, patience, True
+        self.claim: Callable[[], None] = _nothing
         self.progressed = (read_progress(out) if out is not None else None) or Progressed(0, 0, 0.0)
         self._before, self._started = self.progressed.seconds, time.monotonic()
         self._progress = Progress("training", 0, "steps", quiet=True)
@@ -127,6 +129,7 @@ class Run:
         if self.finished or log.step % self.options.checkpoint_every == 0:
             weights, moments = weights_of(trainer.model), moments_of(trainer.model, trainer.optimizer)
             if self.place.first:
+                self.claim()
                 write_checkpoint(self.out, weights, moments, self.progressed)
         self._progress.note = f"loss {log.loss:.3f}"
         self._progress.advance(1)
@@ -152,3 +155,7 @@ class Run:
     def _write(self, values: Mapping[str, Any]) -> None:
         if self.place.first:
             append(self.out, values)
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -50,7 +50,7 @@ class SftJob:
         inputs = {"train": [samples.rows.digest for samples in self.train_samples]}
         if self.dev_samples is not None:
             inputs["dev"] = [self.dev_samples.rows.digest]
-        self.settings = {"options": options.model_dump(mode="json"), "inputs": inputs, "model": self.loaded.digest}
+        self.settings = {**options.model_dump(mode="json"), "inputs": inputs, "weights": self.loaded.digest}
         self.folder = None
         if out is not None and self.place.first:
             self.folder = RunFolder(out, "sft", self.settings, overwrite)
@@ -176,6 +176,7 @@ class SftJob:
         assert self.out is not None
         if self.folder is not None:
             self.folder.begin(self._record())
+            self.run.claim = self.folder.claim
         self.run.quiet = quiet
         self.run.train(self.trainer)
         if self.place.sharded:

@@ -7,23 +7,26 @@ from typing import Annotated
 
 import typer
 
+from motherlode.cli.engine import Runs, runs_tasks
+
 corpus_app = typer.Typer(help="Build a corpus of clean documents, and look at it.", no_args_is_help=True)
 
-Workers = Annotated[int | None, typer.Option(help="Processes; default: one a core.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(help="Folder of a corpus.", show_default=False)]
 
 
 @corpus_app.command("build")
+@runs_tasks
 def build_command(
     context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Files, folders, patterns, and addresses (s3://, gs://, https://): .warc .wet .wat .html .jsonl "
-            ".parquet .csv .tsv .txt .md .rst, also .gz or .zst."
+            ".parquet .csv .tsv .txt .md .rst, also .gz or .zst; default: those that --config names.",
+            show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
+    ] = None,
     text_field: Annotated[
         str, typer.Option(help="Field that holds the text; a dot reaches into nested ones.")
     ] = "text",
@@ -148,26 +151,35 @@ def build_command(
     shard_rows: Annotated[int, typer.Option(help="Documents in a shard.")] = 8192,
     config: Annotated[
         Path | None,
-        typer.Option(help="YAML file whose section `corpus` sets options; typed ones win.", show_default=False),
+        typer.Option(
+            help="YAML file whose section `corpus` sets options and inputs, with paths relative to it; typed ones win.",
+            show_default=False,
+        ),
     ] = None,
-    workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another corpus in the folder.")] = False,
+    *,
+    runs: Runs,
 ) -> None:
     """Build a corpus of clean, unique documents from files."""
-    from motherlode.cli.options import read_section, refuse_idle, typed
+    from motherlode.cli.options import corpus_section, refuse_idle, typed
     from motherlode.corpus.build import BuildConfig, build
-    from motherlode.shards.engine import LocalEngine
+    from motherlode.errors import InputError
 
     given = typed(context, BuildConfig)
-    values = {**read_section(config, "corpus", BuildConfig), **given}
+    section = corpus_section(config)
+    named = inputs or section.pop("inputs", None)
+    section.pop("inputs", None)
+    if not named:
+        raise InputError("no input was given", where="corpus build", hint="name files, folders or patterns")
+    values = {**section, **given}
     if quality_config is not None:
         from motherlode.corpus.quality.presets import read_quality_config
 
         values["quality_rules"] = read_quality_config(quality_config)
     settings = BuildConfig.parse(values, "corpus build")
     refuse_idle(given, settings)
-    with LocalEngine(workers) as engine:
-        corpus = build(list(inputs), out, settings, engine=engine, overwrite=overwrite)
+    with runs.over(config).open() as engine:
+        corpus = build(list(named), out, settings, engine=engine, overwrite=overwrite)
     from motherlode.cli.tables import print_corpus
 
     print_corpus(corpus, sources=False)
@@ -195,23 +207,25 @@ def stats_command(
 
 
 @corpus_app.command("encode")
+@runs_tasks
 def encode_command(
     folder: Folder,
     encoder: Annotated[
         str, typer.Option(help="lexical, minilm, st:MODEL, static:FOLDER, distil:minilm or distil:st:MODEL.")
     ] = "lexical",
-    workers: Workers = None,
+    *,
+    runs: Runs,
 ) -> None:
     """Encode every document; `mine` does this by itself when it has to."""
     from motherlode.corpus.corpus import Corpus
-    from motherlode.shards.engine import LocalEngine
 
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         vectors = Corpus(folder).encode(encoder, engine=engine)
     print(f"{vectors.rows:,} vectors of {vectors.encoder.dimensions} dimensions in {vectors.folder}")
 
 
 @corpus_app.command("deduplicate")
+@runs_tasks
 def deduplicate_command(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="Folder of the new corpus.", show_default=False)],
@@ -222,17 +236,17 @@ def deduplicate_command(
     cells: Annotated[
         int, typer.Option(help="Cells of a clustering that a document is compared with, beyond 100,000 documents.")
     ] = 4,
-    workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another corpus in the folder.")] = False,
+    *,
+    runs: Runs,
 ) -> None:
     """Write a corpus without documents whose vectors are nearly the same; run `corpus encode` before."""
     from motherlode.corpus.corpus import Corpus
     from motherlode.corpus.semantic import SemanticOptions, deduplicate
-    from motherlode.shards.engine import LocalEngine
 
     values = {"threshold": threshold, "encoder": encoder, "cells": cells}
     options = SemanticOptions.parse(values, "corpus deduplicate")
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         corpus = deduplicate(Corpus(folder), out, options, engine=engine, overwrite=overwrite)
     from motherlode.cli.tables import print_corpus
 

@@ -118,11 +118,10 @@ def predict_command(
     """Predict how training on a set changes the domain's loss, to first order."""
     from motherlode.diagnosis.options import PredictOptions
     from motherlode.diagnosis.predict import predict_loss_change
-    from motherlode.errors import InputError
+    from motherlode.selection.write import check_out
 
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        what = "is a folder" if out.is_dir() else "its folder does not exist"
-        raise InputError(what, where=f"--out {out}", hint="name a JSON file")
+    if out is not None:
+        check_out(out, [domain, train], kind="JSON")
     values = given(context, PredictOptions)
     change = predict_loss_change(values.pop("model"), domain, train, quiet=False, **values)
     steps = f"{change.steps:,} step{'s' if change.steps > 1 else ''} of {change.training.optimiser}"

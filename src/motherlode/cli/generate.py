@@ -44,8 +44,11 @@ def generate_seeds(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Let a language model write seed documents, through any server that speaks OpenAI's chat completions."""
+    from motherlode.errors import InputError, MotherlodeError
+
+    if n < 1:
+        raise InputError(f"{n} seeds are ordered", where="--n", hint="order 1 or more")
     endpoint, budget = asking.endpoint, asking.budget
-    from motherlode.errors import MotherlodeError
     from motherlode.seeds.generate import generate, read_samples
     from motherlode.seeds.prompt import SeedTemplate
     from motherlode.seeds.screen import counted

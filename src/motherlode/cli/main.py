@@ -19,10 +19,14 @@ from motherlode.cli.adapt import adapt_app
 from motherlode.cli.compare import compare_command
 from motherlode.cli.corpus import corpus_app
 from motherlode.cli.diagnose import diagnose_command, predict_command
+from motherlode.cli.engine import Runs, runs_tasks
+from motherlode.cli.evaluate import evaluate_command
+from motherlode.cli.failures import failures_command
 from motherlode.cli.judge import judge_command
 from motherlode.cli.mine import mine_command, search_command
 from motherlode.cli.seeds import seeds_app
 from motherlode.cli.select import select_command
+from motherlode.cli.workflow import init_command, run_command, status_command
 from motherlode.errors import MotherlodeError
 
 _INTERRUPTED = 130
@@ -44,7 +48,12 @@ app.command("select")(select_command)
 app.command("diagnose")(diagnose_command)
 app.command("predict")(predict_command)
 app.command("judge")(judge_command)
+app.command("init")(init_command)
+app.command("run")(run_command)
+app.command("status")(status_command)
 app.command("compare")(compare_command)
+app.command("evaluate")(evaluate_command)
+app.command("failures")(failures_command)
 
 
 def _version(value: bool) -> None:
@@ -68,15 +77,16 @@ def _options(
 
 
 @app.command("demo")
+@runs_tasks
 def demo_command(
     out: Annotated[Path, typer.Option(help="Folder of the demo's corpus, results and report.")] = Path("demo"),
-    workers: Annotated[int | None, typer.Option(help="Processes; default: one a core.")] = None,
+    *,
+    runs: Runs,
 ) -> None:
     """Mine three topics out of this Python's own documentation: everything, small, offline, with a report."""
     from motherlode.demo import run_demo
-    from motherlode.shards.engine import LocalEngine
 
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         run_demo(out, engine)
 
 
@@ -85,16 +95,17 @@ def report_command(
     run: Annotated[
         Path,
         typer.Argument(
-            help="Folder that `mine`, `corpus build`, `diagnose`, `adapt` or `compare` wrote, or file of `select`."
+            help="Folder of `mine`, `corpus build`, `diagnose`, `adapt`, `evaluate` or `compare`, or file of `select`."
         ),
     ],
 ) -> None:
-    """Write the report of a run, corpus, diagnosis, training, comparison or selection, as an HTML file beside it."""
+    """Write the report of a run, corpus, diagnosis, training, evaluation, comparison or selection, as an HTML file."""
     from motherlode.errors import InputError
     from motherlode.report.adaptation import is_adaptation, write_adaptation_report
     from motherlode.report.comparison import is_comparison, write_comparison_report
     from motherlode.report.corpus import is_corpus, write_corpus_report
     from motherlode.report.diagnosis import is_diagnosis, write_diagnosis_report
+    from motherlode.report.evaluation import is_evaluation, write_evaluation_report
     from motherlode.report.mining import write_report
     from motherlode.report.selection import is_selection, write_selection_report
 
@@ -106,8 +117,10 @@ def report_command(
         print(write_comparison_report(run))
     elif is_adaptation(run):
         print(write_adaptation_report(run))
+    elif is_evaluation(run):
+        print(write_evaluation_report(run))
     elif run.is_dir() and not any((run / name).exists() for name in ("manifest.jsonl", "result.json")):
-        hint = "name what `corpus build`, `mine`, `diagnose` or `select` wrote"
+        hint = "name what `corpus build`, `mine`, `diagnose`, `evaluate` or `select` wrote"
         raise InputError("holds nothing to report on", where=str(run), hint=hint)
     else:
         print(write_corpus_report(run) if is_corpus(run) else write_report(run))

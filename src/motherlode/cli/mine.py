@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-Workers = Annotated[int | None, typer.Option(help="Processes; default: one a core.", show_default=False)]
+from motherlode.cli.engine import Runs, runs_tasks
 
 
 def _parse_seeds(specs: list[str]) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def _parse_threshold(value: str) -> float | None:
         ) from None
 
 
+@runs_tasks
 def mine_command(
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
     seeds: Annotated[
@@ -85,15 +86,15 @@ def mine_command(
         typer.Option(help="Judged documents to train on too: a file that `judge` wrote.", show_default=False),
     ] = None,
     random_seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
-    workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in the folder.")] = False,
+    *,
+    runs: Runs,
 ) -> None:
     """Mine domains out of a corpus, from their names or seed documents."""
     from motherlode.cli.tables import print_mined
     from motherlode.errors import InputError
     from motherlode.mining.mine import mine
     from motherlode.report.mining import write_report
-    from motherlode.shards.engine import LocalEngine
 
     if contrast is not None and "none" in contrast and len(contrast) > 1:
         raise InputError("'none' stands beside names of packs", where="--contrast", hint="give none alone, or packs")
@@ -116,7 +117,7 @@ def mine_command(
         settings["retrieval"] = retrieval
     if rounds is not None:
         settings["rounds"] = rounds
-    with LocalEngine(workers) as engine:
+    with runs.open() as engine:
         given = _parse_seeds(seeds)
         result = mine(corpus, given, out, engine=engine, overwrite=overwrite, verdicts=verdicts, **settings)
     write_report(result.folder)

@@ -67,6 +67,27 @@ def read_section(path: Path | None, section: str, fields: type[Config]) -> dict[
     return found
 
 
+def corpus_section(path: Path | None) -> dict[str, Any]:
+    """Read the section `corpus` of a project's file, as `motherlode run` reads it.
+
+    Args:
+        path: The file; None holds nothing.
+
+    Returns:
+        Names and values, `inputs` among them if it names some; paths are relative to the file.
+
+    Raises:
+        InputError: As `read_section`.
+    """
+    if path is None:
+        return {}
+    from motherlode.workflow.place import Place
+    from motherlode.workflow.stages.corpus import CorpusOptions, with_paths
+
+    values = read_section(path, "corpus", CorpusOptions)
+    return with_paths(values, Place(path.parent, path.parent, {}))
+
+
 def refuse_idle(given: Iterable[str], settings: BuildConfig) -> None:
     """Refuse options of `corpus build` that were typed and change nothing, because what they belong to is off.
 

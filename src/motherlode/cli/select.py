@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from motherlode.cli.engine import make_engine
 from motherlode.cli.models import SAMPLES, given, opens
 
 
@@ -43,7 +45,7 @@ def select_command(
     difference_step: Annotated[
         float | None,
         typer.Option(
-            help="Relative step of the engine difference; default: 1e-4 in fp32, 1e-3 in bf16.", show_default=False
+            help="Relative step of the engine difference; default: 3e-4 in fp32, 1e-3 in bf16.", show_default=False
         ),
     ] = None,
     preselect: Annotated[
@@ -79,9 +81,20 @@ def select_command(
         list[str] | None,
         typer.Option(help="Evaluation FILE or FILE:FIELD,FIELD that must not be selected.", show_default=False),
     ] = None,
+    layout: Annotated[
+        str, typer.Option(help="How samples stand in a batch: right or left (padded there), or packed.")
+    ] = "right",
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate of the warm-up.")] = 2e-4,
     scores_out: Annotated[
         Path | None, typer.Option(help="Parquet of index and score of every scored candidate.", show_default=False)
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Score on a Ray cluster, a worker a GPU (extra `ray`): HOST:PORT; auto: the one that runs on this "
+            "machine; local: a new one.",
+            show_default=False,
+        ),
     ] = None,
     work: Annotated[
         Path | None, typer.Option(help="Folder of what is kept between runs; default: OUT.work.", show_default=False)
@@ -94,7 +107,10 @@ def select_command(
     options = given(context, SelectOptions)
     if near_duplicates == 0:
         options["near_duplicates"] = None
-    selection = select(domain, pool, dev=dev, out=out, scores_out=scores_out, work=work, quiet=False, **options)
+    with contextlib.ExitStack() as stack:
+        runs_on = None if ray_address is None else stack.enter_context(make_engine("ray", None, ray_address))
+        options |= {"dev": dev, "out": out, "scores_out": scores_out, "work": work, "runs_on": runs_on}
+        selection = select(domain, pool, quiet=False, **options)
     left_out = sum(selection.record["left_out"].values())
     print(
         f"selected {len(selection):,} of {selection.pool_rows:,} samples into {out} "

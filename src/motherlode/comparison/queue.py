@@ -18,10 +18,10 @@ from motherlode.comparison.jobs import Job
 from motherlode.errors import MotherlodeError, StorageError
 from motherlode.progress import Progress
 from motherlode.shards.engine import _interrupts_blocked as interrupts_blocked
-from motherlode.shards.engine import _run_task as run_task
 from motherlode.shards.engine import _start_worker as start_worker
 from motherlode.shards.engine import usable_cores
 from motherlode.shards.manifest import Entry, Manifest
+from motherlode.shards.stage import run_task
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from motherlode.corpus.duplicates import Changes, find_repeats
+from motherlode.corpus.duplicates import Changes
+from motherlode.corpus.key_tasks import find_repeats
 from motherlode.corpus.near_duplicates.decide import find_near_duplicates
 from motherlode.corpus.near_duplicates.options import NearDuplicateOptions
 from motherlode.corpus.near_duplicates.report import write_clusters
@@ -66,7 +67,7 @@ def decide(
     """
     nothing: list[Numbers] = [np.zeros(0, dtype=np.int64) for _ in shards]
     starts = first_numbers(shards)
-    exact = find_repeats(shards, "key") if deduplicate else nothing
+    exact = find_repeats(shards, "key", scratch) if deduplicate else nothing
     near = nothing
     wanted = deduplicate if options.near_duplicates is None else options.near_duplicates
     if wanted:
@@ -76,7 +77,7 @@ def decide(
         edges = np.searchsorted(dropped, starts)
         near = [dropped[edges[n] : edges[n + 1]] - starts[n] for n in range(len(shards))]
     gone = [np.sort(np.concatenate(both)) for both in zip(exact, near, strict=True)]
-    renamed = find_repeats(shards, "id_key", gone)
+    renamed = find_repeats(shards, "id_key", scratch, gone)
     reasons = [{"exact duplicate": e, "near duplicate": n} for e, n in zip(exact, near, strict=True)]
     changes = [
         Changes({reason: rows for reason, rows in why.items() if len(rows)}, ids)

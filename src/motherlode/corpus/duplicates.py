@@ -79,22 +79,43 @@ def find_repeats(
     Returns:
         For each shard, the rows that repeat an earlier key, ascending.
     """
-    found: list[list[NDArray[np.int64]]] = [[] for _ in shards]
-    for low, high in key_ranges(sum(shard.rows for shard in shards), _BAND_KEYS):
-        keys, shard_of, row_of = [], [], []
-        for number, shard in enumerate(shards):
-            these = _keys(shard, column)
-            inside = (these[:, 0] >= low) & (these[:, 0] <= high)
-            if skip is not None:
-                inside[skip[number]] = False
-            rows = np.flatnonzero(inside)
-            keys.append(these[rows])
-            row_of.append(rows)
-            shard_of.append(np.full(len(rows), number, dtype=np.int32))
-        if not keys:
-            continue
-        repeats = _repeats(np.concatenate(keys))
-        all_shards, all_rows = np.concatenate(shard_of), np.concatenate(row_of)
-        for number in np.unique(all_shards[repeats]):
-            found[number].append(all_rows[repeats[all_shards[repeats] == number]])
-    return [np.sort(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64) for rows in found]
+    parts = [
+        repeats_between(shards, column, low, high, skip)
+        for low, high in key_ranges(sum(shard.rows for shard in shards), _BAND_KEYS)
+    ]
+    return [np.sort(np.concatenate(rows)) for rows in zip(*parts, strict=True)]
+
+
+def repeats_between(
+    shards: Sequence[Source],
+    column: str,
+    low: np.uint64,
+    high: np.uint64,
+    skip: Sequence[NDArray[np.int64]] | None = None,
+) -> list[NDArray[np.int64]]:
+    """Find the rows whose key an earlier row has, among keys of which the first eight bytes are in a range.
+
+    Args:
+        shards: Shards in order.
+        column: A column of 16-byte keys.
+        low: First of the range.
+        high: Last of the range.
+        skip: For each shard, ascending rows that are left out of account.
+
+    Returns:
+        For each shard, the rows that repeat an earlier key, ascending.
+    """
+    keys, row_of = [np.zeros((0, 2), dtype=np.uint64)], [np.zeros(0, dtype=np.int64)]
+    for number, shard in enumerate(shards):
+        these = _keys(shard, column)
+        inside = (these[:, 0] >= low) & (these[:, 0] <= high)
+        if skip is not None:
+            inside[skip[number]] = False
+        rows = np.flatnonzero(inside)
+        keys.append(these[rows])
+        row_of.append(rows)
+    edges = np.cumsum([len(rows) for rows in row_of])
+    repeats = np.sort(_repeats(np.concatenate(keys)))
+    places = np.searchsorted(repeats, edges)
+    rows = np.concatenate(row_of)[repeats]
+    return [rows[places[n] : places[n + 1]] for n in range(len(shards))]

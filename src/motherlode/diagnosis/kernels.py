@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motherlode.diagnosis.agreement import Agreement, compare
-from motherlode.errors import MotherlodeError
+from motherlode.errors import InputError
 from motherlode.models.batches import Batcher
 from motherlode.models.lora import AdaptedModel
 from motherlode.models.tokens import Tokens
@@ -30,12 +30,12 @@ def score(
     """Score candidates with the engine `contraction`: `[n]`.
 
     Raises:
-        MotherlodeError: A score, or the domain's mean gradient, is not finite.
+        InputError: A score, or the domain's mean gradient, is not finite.
     """
     direction = domain_direction(adapted, objective, domain, batcher)
     found = Contraction(adapted, objective, direction, batcher).score(pool)
     if wrong := int((~np.isfinite(found)).sum()):
-        raise MotherlodeError(
+        raise InputError(
             f"the scores of {wrong:,} of {len(found):,} pool samples are not finite",
             hint="use --dtype fp32; if that does not help, the model's weights are damaged",
         )

@@ -24,6 +24,7 @@ from motherlode.shards.dataset import Dataset
 from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.fingerprint import fingerprint
 from motherlode.shards.manifest import Manifest
+from motherlode.shards.resources import Resources
 from motherlode.shards.step import Step, StepFunction, StepResult
 from motherlode.shards.task import map_tasks
 
@@ -45,6 +46,11 @@ def from_column(column: pa.Array) -> NDArray[np.float32]:
         vectors = np.where(column.is_valid().to_numpy(zero_copy_only=False)[:, None], vectors, np.float32(0))
     cleaned: NDArray[np.float32] = np.nan_to_num(vectors, copy=False)
     return cleaned
+
+
+def encoder_resources(spec: str) -> Resources:
+    """Return what a worker needs that encodes: sentence encoders can use a GPU."""
+    return Resources(gpus_if_any=1 if parse_spec(spec)[0] in ("minilm", "st") else 0)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class EncodeStep(Step):
     def settings(self) -> Mapping[str, Any]:
         """The encoder decides everything."""
         return {"encoder": self.digest}
+
+    @property
+    def resources(self) -> Resources:
+        """A model takes a GPU where there is one."""
+        return encoder_resources(self.spec)
 
     def open(self) -> StepFunction:
         """Load the encoder."""

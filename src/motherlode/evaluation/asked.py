@@ -45,6 +45,11 @@ class FileWork:
             )
             for kind in dict.fromkeys(item.kind for item in self.items)
         }
+        if settings.shots:
+            from motherlode.evaluation.local_task import check_pool
+
+            for own, others in self.groups.values():
+                check_pool(own, others, settings.shots, f"--tasks {(train or file).path}")
 
     def scores(self, run: Run) -> dict[str, TaskScore]:
         """Return the file's one score."""

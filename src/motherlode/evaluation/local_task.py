@@ -8,6 +8,7 @@ neither on other items nor on how many are evaluated; never the item itself, nor
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,28 @@ try:
     from lm_eval.api.task import Task, TaskConfig
 except ImportError:
     raise MissingExtraError("evaluate", "evaluation") from None
+
+
+def check_pool(items: Sequence[TaskItem], pool: Sequence[TaskItem], shots: int, where: str) -> None:
+    """Check that every item can have its examples.
+
+    Args:
+        items: What is asked.
+        pool: Items that examples are drawn from.
+        shots: Examples in each prompt.
+        where: The file, for the error line.
+
+    Raises:
+        InputError: There are not enough.
+    """
+    same = Counter((other.question, other.context) for other in pool)
+    fewest = len(pool) - max(same[item.question, item.context] for item in items)
+    if fewest < shots:
+        raise InputError(
+            f"{shots} examples are wanted, and there are {fewest} other items",
+            where=where,
+            hint="use fewer --shots, or name a file of examples: --tasks FILE:train=FILE2",
+        )
 
 
 class LocalTask(Task):  # type: ignore[misc]
@@ -86,21 +109,11 @@ class LocalTask(Task):  # type: ignore[misc]
         return to_completion(self.items[doc["place"]], self.style)
 
     def examples(self, item: TaskItem) -> list[TaskItem]:
-        """Draw the examples for an item's prompt.
-
-        Raises:
-            InputError: There are not enough.
-        """
+        """Draw the examples for an item's prompt; `check_pool` says whether there are enough."""
         if not self.shots:
             return []
         asked = (item.question, item.context)
         others = [other for other in self.pool if (other.question, other.context) != asked]
-        if len(others) < self.shots:
-            raise InputError(
-                f"{self.shots} examples are wanted, and there are {len(others)} other items",
-                where=f"--shots {self.shots}",
-                hint="use fewer, or name a file of examples: --tasks FILE:train=FILE2",
-            )
         return random.Random(f"{self.random_seed}:{item.id}").sample(others, self.shots)  # noqa: S311 - no secret
 
     def fewshot_context(

@@ -25,6 +25,7 @@ class EvaluateOptions(Config):
     max_new_tokens: int = Field(64, ge=1, description="most tokens of a written answer")
     dtype: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16 on CUDA, fp32 on a CPU, if auto")
     device: str | None = Field(None, description="cpu, cuda or cuda:N; default: CUDA if there is one")
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = Field("sdpa", description="attention implementation")
     batch: int | None = Field(None, ge=1, description="most prompts at once; default: a token budget by device")
     trust_remote_code: bool = Field(False, description="whether code that comes with the model may run")
     confidence: float = Field(0.95, gt=0, lt=1, description="of the intervals")

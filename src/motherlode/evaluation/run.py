@@ -15,6 +15,7 @@ from motherlode.errors import InputError
 from motherlode.evaluation.options import NOT_IN_SCORES, EvaluateOptions
 from motherlode.evaluation.result import TaskScore, TextScore, keep, score_from, stored
 from motherlode.progress import Progress
+from motherlode.shards import store
 from motherlode.shards.fingerprint import fingerprint
 
 _VERSION = 1  # of what is computed here; part of every fingerprint
@@ -31,6 +32,8 @@ class Run:
 
         self.name, self.adapter, self.settings, self.quiet = model, adapter, settings, quiet
         self.folder = None if out is None else out / "scores"
+        if out is not None and out.is_dir():
+            store.sweep(out)  # what a killed run left half written
         self.fingerprints: dict[str, str] = {}
         self._loaded: Any = None
         if Path(model).is_dir():
@@ -53,7 +56,11 @@ class Run:
             return self._loaded
         options = self.settings
         self._loaded = load_model(
-            self.name, dtype=options.dtype, device=options.device, trust_remote_code=options.trust_remote_code
+            self.name,
+            dtype=options.dtype,
+            device=options.device,
+            attention=options.attention,
+            trust_remote_code=options.trust_remote_code,
         )
         self._network = self._loaded.model
         if self.adapter is not None:

@@ -23,6 +23,7 @@ from safetensors.numpy import load_file, save
 
 from motherlode.encode.encoder import Encoder, load_encoder
 from motherlode.encode.sample import Rows, sample_documents
+from motherlode.encode.vectors import encoder_resources
 from motherlode.mining.first_model import seed_rows
 from motherlode.mining.label import label_result, label_schema, round_column, score_column
 from motherlode.mining.retrieve import SeedMatrix
@@ -31,6 +32,7 @@ from motherlode.mining.smooth import log_softmax
 from motherlode.shards import store
 from motherlode.shards.dataset import Dataset
 from motherlode.shards.fingerprint import bytes_digest, fingerprint
+from motherlode.shards.resources import Resources
 from motherlode.shards.step import Step, StepFunction, StepResult
 
 BAND = (0.02, 0.98)
@@ -119,6 +121,11 @@ class CascadeStep(Step):
     def settings(self) -> Mapping[str, Any]:
         """Encoder, classifier, band and thresholds."""
         return {"strong": self.digest, "band": list(BAND), "thresholds": list(self.thresholds)}
+
+    @property
+    def resources(self) -> Resources:
+        """A model takes a GPU where there is one."""
+        return encoder_resources(self.spec)
 
     def open(self) -> StepFunction:
         """Load the strong encoder and classifier."""

@@ -15,13 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 
 from motherlode.encode.vectors import COLUMN, from_column
 from motherlode.shards import store
-from motherlode.shards.dataset import Dataset
 from motherlode.shards.fingerprint import bytes_digest
 from motherlode.shards.step import Step, StepFunction, StepResult
 
@@ -232,25 +230,3 @@ class Neighbours:
     row: NDArray[np.int64]
     similarity: NDArray[np.float32]
     shards: tuple[str, ...]
-
-
-def merge_neighbours(retrieved: Dataset, top_k: int) -> Neighbours:
-    """Merge the nearest documents of every shard, a few shards at a time.
-
-    Args:
-        retrieved: The output of `RetrieveStep`.
-        top_k: How many to keep of each seed.
-
-    Returns:
-        The nearest documents of each seed over all shards. Memory: `seeds * top_k` rows beside one shard's.
-    """
-    names = tuple(retrieved.shards)
-    seed, place = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
-    value = np.zeros(0, dtype=np.float32)
-    for number, name in enumerate(names):
-        table = pq.read_table(retrieved.folder / f"{name}.{TOP}.parquet")
-        seed = np.concatenate([seed, table.column("seed").to_numpy()])
-        place = np.concatenate([place, table.column(_ROW).to_numpy() + (number << 40)])
-        value = np.concatenate([value, table.column("similarity").to_numpy()])
-        seed, place, value = keep_top(seed, place, value, top_k)
-    return Neighbours(seed, (place >> 40).astype(np.int32), place & ((1 << 40) - 1), value, names)

@@ -21,10 +21,11 @@ from motherlode.mining.contrast import with_contrast
 from motherlode.mining.export import Selection, export_tasks, select
 from motherlode.mining.findings import find, seeds_without_documents
 from motherlode.mining.label import LabelStep
+from motherlode.mining.merge import merge_neighbours
 from motherlode.mining.mix import SeedExportTask
 from motherlode.mining.pool import build_pool, found_rows, seed_counts
 from motherlode.mining.result import CascadeResult, DomainResult, MineResult
-from motherlode.mining.retrieve import Neighbours, RetrieveStep, SeedMatrix, merge_neighbours
+from motherlode.mining.retrieve import Neighbours, RetrieveStep, SeedMatrix
 from motherlode.mining.rounds import ClassifierConfig
 from motherlode.mining.train import VERSION, Examples, Training, train
 from motherlode.mining.verdicts import Verdicts
@@ -163,7 +164,7 @@ class Mining:
     def _neighbours(self, retrieved: Dataset, vectors: Vectors, matrix: SeedMatrix) -> tuple[Neighbours, float | None]:
         """Return the nearest documents of each seed, and the recall if an index found them."""
         if self.config.retrieval == "exact":
-            return merge_neighbours(retrieved, self.config.top_k), None
+            return merge_neighbours(retrieved, self.config.top_k, self.engine, self.folder / "nearest"), None
         from motherlode.mining.index import neighbours_from_index, require_index
         from motherlode.mining.recall import recall_of
 

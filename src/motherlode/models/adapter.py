@@ -45,7 +45,8 @@ def put_on(loaded: CausalModel, folder: Path) -> Any:
         InputError: It is no adapter, or not one of this model.
     """
     where, hint = f"--adapter {folder}", "name an adapter of this very model"
-    read_adapter(folder)
+    config = read_adapter(folder)
+    linear = _targets(loaded.model, config)
     try:
         with warnings.catch_warnings(action="ignore"):
             wrapped = peft.PeftModel.from_pretrained(loaded.model, str(folder), adapter_name=_NAME)
@@ -61,8 +62,19 @@ def put_on(loaded: CausalModel, folder: Path) -> Any:
     if strange := sorted(found.keys() - wanted.keys()):
         what = f"does not fit the model (it has no place for {len(strange)} weights, first {strange[0][:120]!r})"
         raise InputError(what, where=where, hint=hint)
-    if missing := sorted(wanted.keys() - found.keys()):
-        what = f"does not fit the model ({len(missing)} weights are missing, first {missing[0][:120]!r})"
+    bare = [name for name in linear if not any(f".{name}." in weight for weight in found)]
+    if missing := sorted(wanted.keys() - found.keys()) + bare:
+        what = f"does not fit the model (it lacks weights of {missing[0][:120]!r})"
         raise InputError(what, where=where, hint=hint)
     model = wrapped.get_base_model()
     return model.eval().requires_grad_(False)
+
+
+def _targets(model: Any, config: dict[str, Any]) -> list[str]:
+    """Name the modules that a plain LoRA adapter of a model must have weights for."""
+    names = config.get("target_modules")
+    partly = ("layers_to_transform", "layers_pattern", "exclude_modules", "layer_replication", "target_parameters")
+    if config.get("peft_type") != "LORA" or not isinstance(names, list) or any(config.get(name) for name in partly):
+        return []
+    ends = tuple(f".{name}" for name in names)
+    return [name for name, _ in model.named_modules() if name in names or name.endswith(ends)]

@@ -120,6 +120,10 @@ def load_model(
         raise InputError(f"cannot be loaded ({_line(error)})", where=f"--model {name}", hint=_hint(error)) from error
     finally:
         transformers.utils.logging.set_verbosity(before)
+    if not tokenizer("a")["input_ids"]:
+        raise InputError(
+            "its tokenizer knows no letter", where=f"--model {name}", hint="its tokenizer's files are missing; add them"
+        )
     if missing := sorted(report["missing_keys"]):
         raise InputError(
             f"lacks {len(missing)} weights, first {missing[0]!r}",
@@ -185,6 +189,12 @@ def _hint(error: BaseException) -> str:
     text = str(error)
     if "trust_remote_code" in text:
         return "it brings code of its own: read it, then pass --trust-remote-code"
+    if "flash" in text.lower():
+        return "install flash-attn, or use --attention sdpa"
+    if "couldn't connect" in text or "offline" in text.lower():
+        return "the hub is not reached, and its cache has no whole copy: download the model first, or name a folder"
+    if "does not appear to have a file named" in text:
+        return "its download was interrupted, or it has no weights in safetensors; download it again"
     if "safetensors" in text.lower() or "header" in text.lower():
         return "the weights are damaged, cut off, or not safetensors; download them again"
     return "name a folder or hub name of a causal language model"

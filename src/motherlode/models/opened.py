@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from motherlode.errors import InputError
 from motherlode.models.batches import Batcher, Layout, token_budget
 from motherlode.models.load import load_model
 from motherlode.models.lora import AdaptedModel, LoraOptions
 from motherlode.models.options import ModelOptions
 from motherlode.models.rows import Samples
+from motherlode.models.token_cache import TokenCache
 from motherlode.models.tokens import Tokeniser, Tokens
 
 
@@ -43,6 +43,7 @@ class OpenedModel:
         self.tokeniser = Tokeniser(
             self.loaded.tokenizer, template=options.template, max_length=self.max_length, truncate=options.truncate
         )
+        self._caches: dict[int, TokenCache] = {}  # by the samples, which they hold
         budget = token_budget(options.token_budget, self.loaded.device)
         self.batcher = Batcher(budget, layout, self.loaded.device)
 
@@ -59,15 +60,11 @@ class OpenedModel:
         return AdaptedModel.attach(self.loaded, lora, options.random_seed)
 
     def tokens(self, samples: Samples, rows: Iterable[int]) -> list[Tokens]:
-        """Tokenise rows of a file.
+        """Tokenise rows of a file, each once.
 
         Raises:
             InputError: A row is no sample; the line names it.
         """
-        made = []
-        for row in rows:
-            try:
-                made.append(self.tokeniser(samples[row]))
-            except InputError as error:
-                raise InputError(error.what, where=error.where or samples.rows.place(row), hint=error.hint) from None
-        return made
+        if id(samples) not in self._caches:
+            self._caches[id(samples)] = TokenCache(samples, self.tokeniser)
+        return self._caches[id(samples)](rows)

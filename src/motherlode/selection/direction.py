@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from motherlode.errors import MotherlodeError
+from motherlode.errors import InputError, MotherlodeError
 from motherlode.models.batches import Batch, Batcher
 from motherlode.models.lora import AdaptedModel
 from motherlode.models.tokens import Tokens
@@ -68,7 +68,8 @@ def domain_direction(
         The direction.
 
     Raises:
-        MotherlodeError: It is not finite, or zero.
+        InputError: It is not finite.
+        MotherlodeError: It is zero.
     """
     parameters = adapted.parameters
     sums = [[torch.zeros_like(p, dtype=torch.float32) for p in parameters] for _ in range(objective.probes)]
@@ -94,7 +95,7 @@ def domain_direction(
         adapted.trainable(False)
     direction = Direction(tuple(tuple(s[0::2]) for s in sums), tuple(tuple(s[1::2]) for s in sums))
     if not np.isfinite(direction.norm):
-        raise MotherlodeError("the domain's mean gradient is not finite", hint="use --dtype fp32, or fewer epochs")
+        raise InputError("the domain's mean gradient is not finite", hint="use --dtype fp32, or fewer epochs")
     if direction.norm == 0:
         raise MotherlodeError("the domain's mean gradient is zero", hint="use another adapter, or more warm-up")
     return direction

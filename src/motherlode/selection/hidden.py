@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from motherlode.encode.encoder import unit_rows
-from motherlode.errors import MotherlodeError
+from motherlode.errors import InputError
 from motherlode.models.batches import Batch, Batcher
 from motherlode.models.lora import AdaptedModel
 from motherlode.models.tokens import Tokens
@@ -42,7 +42,7 @@ def mean_hidden(
         `[n, h] float32` of unit length.
 
     Raises:
-        MotherlodeError: A hidden state is not finite.
+        InputError: A hidden state is not finite.
     """
     vectors = np.zeros((len(tokens), adapted.head.weight.shape[1]), dtype=np.float32)
 
@@ -62,7 +62,7 @@ def mean_hidden(
         batcher.run(tokens, work)
     wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(wrong):
-        raise MotherlodeError(
+        raise InputError(
             "its hidden states are not finite numbers",
             where=place(int(wrong[0])) if place else None,
             hint="use --dtype fp32; if that does not help, the model's weights are damaged",

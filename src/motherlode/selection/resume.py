@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from motherlode.progress import Progress
 from motherlode.shards import store
+from motherlode.shards.engine import Engine
 from motherlode.shards.fingerprint import bytes_digest, fingerprint
 from motherlode.shards.manifest import Entry, Manifest, ShardFile
-from motherlode.shards.task import write_shard
+from motherlode.shards.task import Task, write_shard
 
 VERSION = 1
 
@@ -40,6 +41,8 @@ def run_in_shards(
     shard_rows: int = 512,
     quiet: bool = False,
     mapped: bool = False,
+    runs_on: Engine | None = None,
+    task: Callable[[str, str, NDArray[np.int64]], Task] | None = None,
 ) -> Path:
     """Do some work for all rows, shard by shard.
 
@@ -52,6 +55,8 @@ def run_in_shards(
         shard_rows: Rows of a shard.
         quiet: Whether no progress is shown.
         mapped: Whether shards are uncompressed Arrow files, to be mapped into memory.
+        runs_on: Who does the work, in place of this process.
+        task: From a shard's name, fingerprint and rows to the task that writes what `make` would, for `runs_on`.
 
     Returns:
         The stage's folder, complete.
@@ -62,6 +67,10 @@ def run_in_shards(
     key = fingerprint(VERSION, settings)
     names = [f"{kind}-{number:06d}" for number in range(len(parts))]
     with Manifest.open(folder, kind, settings) as manifest:
+        if runs_on is not None and task is not None:
+            tasks = [task(name, key, part) for name, part in zip(names, parts, strict=True)]
+            runs_on.run(tasks, manifest, kind, "samples")
+            return folder
         left = [(name, part) for name, part in zip(names, parts, strict=True) if not manifest.holds(name, key)]
         if left or not manifest.complete:
             manifest.begin()

@@ -23,6 +23,7 @@ from motherlode.selection.votes import nearest, reverse_neighbours
 if TYPE_CHECKING:
     from motherlode.selection.stages import ModelStages
     from motherlode.selection.vectors import EncoderStages, VectorStages
+    from motherlode.shards.engine import Engine
 
 _NEAREST = 3  # domain samples that a selected row is explained by
 
@@ -40,10 +41,11 @@ class SelectionRun:
         work: Path | None,
         quiet: bool,
         dev: Samples | None = None,
+        runs_on: Engine | None = None,
     ) -> None:
         """Take what is set, the samples, and the rows of the pool that can be selected; nothing is opened yet."""
         self.options, self.domain, self.domain_rows, self.pool, self.rows = options, domain, domain_rows, pool, rows
-        self.dev = dev
+        self.dev, self.runs_on = dev, runs_on
         self.queries = domain if dev is None else dev
         self.query_rows = list(domain_rows) if dev is None else list(range(len(dev.rows)))
         self.told: dict[str, Any] = {}
@@ -62,7 +64,7 @@ class SelectionRun:
             from motherlode.selection.stages import ModelStages
 
             args = (self.options, self.work, self.domain, self.domain_rows, self.pool, self.quiet, self.dev)
-            self._model = ModelStages(*args)
+            self._model = ModelStages(*args, runs_on=self.runs_on)
         return self._model
 
     @property

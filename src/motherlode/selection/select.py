@@ -25,6 +25,7 @@ from motherlode.selection.run import SelectionRun
 from motherlode.selection.summary import score_summary
 from motherlode.selection.write import check_out, write_selection
 from motherlode.shards import store
+from motherlode.shards.engine import Engine
 
 _SOURCES = 200  # that the record counts by name
 
@@ -41,6 +42,7 @@ def select(
     scores_out: Path | str | None = None,
     work: Path | str | None = None,
     quiet: bool = True,
+    runs_on: Engine | None = None,
     **options: Any,
 ) -> Selection:
     """Select the samples of a pool that help a domain.
@@ -58,6 +60,8 @@ def select(
         scores_out: Parquet file of `index` and `score` of every scored candidate.
         work: Folder of what is kept between runs; by default `OUT.work`. Without any, nothing is kept.
         quiet: Whether no progress is shown.
+        runs_on: Who scores candidates by the kernel, e.g. a `RayEngine`; by default this process. `work` must then lie
+            where its workers see it.
         options: The fields of `SelectOptions`.
 
     Returns:
@@ -69,10 +73,13 @@ def select(
     """
     settings = SelectOptions.parse({"n": n, "model": model, "method": method, **options}, "select")
     paths = (Path(domain), Path(pool), None if dev is None else Path(dev))
+    read = [path for path in paths if path is not None]
     if out is not None:
-        check_out(Path(out))
+        check_out(Path(out), read)
+    if scores_out is not None:
+        check_out(Path(scores_out), read, "--scores-out", "Parquet")
     place = Path(work) if work is not None else None if out is None else Path(f"{out}.work")
-    selection, found = _select(settings, paths, place, quiet)
+    selection, found = _select(settings, paths, place, quiet, runs_on)
     if out is not None:
         write_selection(Path(out), selection, found)
     if scores_out is not None:
@@ -84,7 +91,11 @@ def select(
 
 
 def _select(
-    options: SelectOptions, paths: tuple[Path, Path, Path | None], work: Path | None, quiet: bool
+    options: SelectOptions,
+    paths: tuple[Path, Path, Path | None],
+    work: Path | None,
+    quiet: bool,
+    runs_on: Engine | None,
 ) -> tuple[Selection, Samples]:
     domain, pool = (Samples.open(path, options.fields) for path in paths[:2])
     dev = None if paths[2] is None else Samples.open(paths[2], options.fields)
@@ -92,7 +103,7 @@ def _select(
         for row in range(len(samples.rows)):
             samples[row]  # the first that is no sample ends the run here
     candidates = find_candidates(options, pool)
-    run = SelectionRun(options, domain, list(range(len(domain.rows))), pool, candidates.rows, work, quiet, dev)
+    run = SelectionRun(options, domain, list(range(len(domain.rows))), pool, candidates.rows, work, quiet, dev, runs_on)
     scored = run.scored()
     ranked = run.ranked(scored)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from motherlode.encode.encoder import unit_rows
-from motherlode.errors import MotherlodeError
+from motherlode.errors import InputError
 from motherlode.models.tokens import Tokens
 from motherlode.selection.checkpoints import adam_update, placed, preconditioner, scaling, weights
 from motherlode.selection.gradients import SampleGradients, sketches
@@ -169,7 +169,7 @@ class Sketches:
             found = make(tokens)
             wrong = np.flatnonzero(~np.isfinite(found).all(1))
             if len(wrong):
-                raise MotherlodeError(
+                raise InputError(
                     "its gradient is not finite",
                     where=self.stages.place(kind, int(part[wrong[0]])),
                     hint="use --dtype fp32; if that does not help, the model's weights are damaged",

@@ -11,22 +11,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
-from motherlode.errors import MotherlodeError
 from motherlode.models.lora import AdaptedModel, check_adapter
 from motherlode.models.opened import OpenedModel
 from motherlode.models.rows import Samples
 from motherlode.models.tokens import Tokens
 from motherlode.selection.checkpoints import Checkpoint
-from motherlode.selection.engines import Engine
+from motherlode.selection.engines import STEPS, Engine
 from motherlode.selection.hidden import Pooling, mean_hidden
 from motherlode.selection.options import SelectOptions
 from motherlode.selection.resume import read_shards, run_in_shards, stage_folder
-from motherlode.selection.scoring import choose_engine, make_scorer
+from motherlode.selection.score_task import Scorer, ScoreTask, score_table
+from motherlode.selection.scoring import LinearEngine, choose_engine, make_scorer
 from motherlode.selection.sketch import Sketches
 from motherlode.selection.warmup import WarmupOptions, completion_losses, warm_up
 from motherlode.shards import store
+from motherlode.shards.engine import Engine as ShardEngine
 from motherlode.shards.fingerprint import bytes_digest, file_digest
 from motherlode.shards.manifest import Entry, Manifest, ShardFile
 
@@ -45,6 +47,7 @@ class ModelStages:
         pool: Samples,
         quiet: bool,
         queries: Samples | None = None,
+        runs_on: ShardEngine | None = None,
     ) -> None:
         """Load the model, tokenise the domain, and warm up (or load what an earlier run left).
 
@@ -56,11 +59,12 @@ class ModelStages:
             pool: The pool.
             quiet: Whether no progress is shown.
             queries: What candidates are held against, all of it; by default the domain.
+            runs_on: Who scores; by default this process.
 
         Raises:
             InputError: The model, the adapter or a domain sample cannot be used.
         """
-        self.options, self.work, self.pool, self.quiet = options, work, pool, quiet
+        self.options, self.work, self.pool, self.quiet, self.runs_on = options, work, pool, quiet, runs_on
         self.opened = OpenedModel(options, options.layout)
         self.loaded, self.max_length, self.batcher = self.opened.loaded, self.opened.max_length, self.opened.batcher
         self.domain = self.opened.tokens(domain, domain_rows)
@@ -70,7 +74,7 @@ class ModelStages:
             self._query_samples = (queries, list(range(len(queries.rows))))
             self.queries = self.opened.tokens(*self._query_samples)
         self.pooling: Pooling = "position" if options.method == "rds" else "mean"
-        self.engine = choose_engine(options, self.loaded.dtype)
+        self.engine = choose_engine(options)
         self.losses: list[float] = []
         self.checkpoints: list[Checkpoint] = []
         self.truncated = 0
@@ -159,7 +163,7 @@ class ModelStages:
         """Score rows of the pool by the kernel; resumable.
 
         Raises:
-            MotherlodeError: A score is not finite.
+            InputError: A score is not finite.
         """
         options, engine = self.options, self.engine
         if engine == "sketch":
@@ -170,7 +174,7 @@ class ModelStages:
             "engine": engine,
             "normalize": options.normalize,
             "probes": options.probes if options.kernel == "ntk-signs" else 1,
-            "step": options.difference_step,
+            "step": (options.difference_step or STEPS[self.loaded.dtype]) if engine == "difference" else None,
             "random_seed": options.random_seed,
         }
         engines: list[Engine] = []
@@ -182,7 +186,23 @@ class ModelStages:
             tokens = self.tokens(part)
             return self._table(part, tokens, engines[0].score(tokens))
 
-        return self._run("scores", depends, rows, make)
+        def task(name: str, key: str, part: NDArray[np.int64]) -> ScoreTask:
+            return ScoreTask(name, key, self._scorer(key, engine), part, str(self.pool.rows.path), self.tokens)
+
+        return self._run("scores", depends, rows, make, task)
+
+    def _scorer(self, key: str, engine: LinearEngine) -> Scorer:
+        """Describe what workers open."""
+        folder = self.adapter_folder.absolute()
+        options = self.options.model_copy(
+            update={"adapter": str(folder), "token_budget": self.batcher.budget, "max_length": self.max_length}
+        )
+        files = [
+            (folder / f"epoch-{number:06d}.safetensors", checkpoint.step, checkpoint.rate)
+            for number, checkpoint in enumerate(self.checkpoints, start=1)
+        ]
+        device = self.loaded.device.type
+        return Scorer(key, options, engine, tuple(self.queries), tuple(files), device, torch.get_num_threads())
 
     @cached_property
     def sketches(self) -> Sketches:
@@ -217,19 +237,21 @@ class ModelStages:
         return self._run("losses", self.depends, rows, make)
 
     def _table(self, rows: NDArray[np.int64], tokens: Sequence[Tokens], scores: NDArray[np.float64]) -> pa.Table:
-        wrong = np.flatnonzero(~np.isfinite(scores))
-        if len(wrong):
-            raise MotherlodeError(
-                "its score is not a finite number",
-                where=self.pool.rows.place(int(rows[wrong[0]])),
-                hint="use --dtype fp32; if that does not help, the model's weights are damaged",
-            )
-        columns = {"index": pa.array(rows, pa.int64()), "score": pa.array(scores, pa.float64())}
-        return pa.table({**columns, "truncated": pa.array([item.truncated > 0 for item in tokens], pa.bool_())})
+        return score_table(rows, tokens, scores, self.pool.rows.place)
 
-    def _run(self, kind: str, depends: dict[str, Any], rows: NDArray[np.int64], make: Any) -> NDArray[np.float64]:
+    def _run(
+        self, kind: str, depends: dict[str, Any], rows: NDArray[np.int64], make: Any, task: Any = None
+    ) -> NDArray[np.float64]:
         folder = run_in_shards(
-            self.work, kind, depends, rows, make, shard_rows=self.options.shard_rows, quiet=self.quiet
+            self.work,
+            kind,
+            depends,
+            rows,
+            make,
+            shard_rows=self.options.shard_rows,
+            quiet=self.quiet,
+            runs_on=self.runs_on,
+            task=task,
         )
         cut = [column.to_numpy() for column in read_shards(folder, "truncated")]
         self.truncated = int(sum(part.sum() for part in cut))

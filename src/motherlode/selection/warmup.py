@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 
 from motherlode.config import Config
-from motherlode.errors import MotherlodeError
+from motherlode.errors import InputError
 from motherlode.models.batches import Batch, Batcher
 from motherlode.models.lora import AdaptedModel
 from motherlode.models.options import ModelOptions
@@ -67,7 +67,7 @@ def warm_up(
         The mean completion loss of each step's samples, before the step.
 
     Raises:
-        MotherlodeError: The loss is no longer finite.
+        InputError: The loss is no longer finite.
     """
     options = options or WarmupOptions.parse({}, "warm-up")
     objective = make_objective(adapted, "loss")
@@ -121,7 +121,7 @@ def _step(adapted: AdaptedModel, objective: Any, chosen: Sequence[Tokens], batch
 
     batcher.run(chosen, work)
     if not np.isfinite(sum(parts)):
-        raise MotherlodeError("the warm-up's loss is not finite", hint="use a smaller --learning-rate, or --dtype fp32")
+        raise InputError("the warm-up's loss is not finite", hint="use a smaller --learning-rate, or --dtype fp32")
     for parameter, gradient in zip(adapted.parameters, sums, strict=True):
         parameter.grad = gradient
     return sum(parts)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from motherlode.errors import InputError
@@ -13,15 +16,30 @@ from motherlode.shards import store
 OWN = ("motherlode_score", "motherlode_rank", "motherlode_nearest")
 
 
-def check_out(out: Path) -> None:
-    """Check where a selection is to be written, before any work.
+def check_out(out: Path, inputs: Sequence[Path] = (), option: str = "--out", kind: str = "JSONL") -> None:
+    """Check where something is to be written, before any work.
+
+    Args:
+        out: The file.
+        inputs: Files, folders and patterns that are read: none of them may be replaced, or be read with it next time.
+        option: What named the file.
+        kind: What it holds.
 
     Raises:
-        InputError: It is a folder, or in none.
+        InputError: It is a folder, in none, cannot be written, or is among what is read.
     """
+    where, hint = f"{option} {out}", f"name a {kind} file"
     if out.is_dir() or not out.parent.is_dir():
-        what = "is a folder" if out.is_dir() else "its folder does not exist"
-        raise InputError(what, where=f"--out {out}", hint="name a JSONL file")
+        raise InputError("is a folder" if out.is_dir() else "its folder does not exist", where=where, hint=hint)
+    place = out.resolve()
+    for path in inputs:
+        files = [path] if path.exists() else [Path(match) for match in glob.glob(str(path), recursive=True)]
+        if any(file.resolve() in (place, *place.parents) for file in files):
+            raise InputError(f"is or lies in {path}, which is read", where=where, hint="write it somewhere else")
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=where, hint=hint) from None
 
 
 def write_selection(out: Path, selection: Selection, pool: Samples) -> None:

@@ -5,5 +5,6 @@
 * `manifest`: the record of what an output folder holds, append-only while it grows.
 * `dataset`: a folder of shards, and side columns that stand in the same rows.
 * `step`: pure functions over Arrow record batches, and the task that maps one over a shard.
-* `engine`: who runs the tasks; `local` uses processes.
+* `stage`: one run over a folder: what is left, what is committed, what failed.
+* `engine`: who runs the tasks; `local` uses processes, `ray_engine` a cluster.
 """

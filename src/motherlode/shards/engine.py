@@ -14,17 +14,21 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections import Counter, deque
+import traceback
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Protocol, Self
 
-from motherlode.errors import InputError, MotherlodeError, StorageError
-from motherlode.progress import Progress
+from motherlode.errors import InputError, MotherlodeError
 from motherlode.shards.manifest import Entry, Manifest
+from motherlode.shards.stage import Fault, Stage, TasksFailedError, attempt, this_process
 from motherlode.shards.task import Task
+
+__all__ = ["DIED", "Engine", "LocalEngine", "TasksFailedError", "limit_threads", "usable_cores"]
+DIED = Fault("its worker process died (out of memory?)")
 
 
 class Engine(Protocol):
@@ -41,13 +45,20 @@ class Engine(Protocol):
         """Release the workers."""
 
 
-class TasksFailedError(MotherlodeError):
-    """Some tasks failed after all attempts; the others are committed."""
-
-
 def usable_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limit_threads(threads: int) -> None:
+    """Let this process use so many threads, and one for sums: bytes must not depend on the number of workers."""
+    import pyarrow as pa
+    from threadpoolctl import threadpool_limits
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are yet to be loaded
+    threadpool_limits(threads)
+    threadpool_limits(1, user_api="blas")
+    pa.set_cpu_count(max(1, threads))
 
 
 def _start_worker(threads: int) -> None:
@@ -55,13 +66,7 @@ def _start_worker(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the driver blocked it while it started this process
-    import pyarrow as pa
-    from threadpoolctl import threadpool_limits
-
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are yet to be loaded
-    threadpool_limits(threads)
-    threadpool_limits(1, user_api="blas")  # sums in one order, so that bytes do not depend on the number of workers
-    pa.set_cpu_count(max(1, threads))
+    limit_threads(threads)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -80,22 +85,6 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _run_task(task: Task, folder: Path) -> Entry:
-    try:
-        return task.run(folder)
-    except MotherlodeError:
-        raise
-    except Exception as error:
-        # Some exceptions do not survive pickling, and would look like a dead worker.
-        raise MotherlodeError(_reason(error)) from error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, MotherlodeError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 class LocalEngine:
@@ -142,67 +131,34 @@ class LocalEngine:
             TasksFailedError: Tasks failed after all attempts; the others are committed.
             KeyboardInterrupt: Ctrl-C; what was committed stays.
         """
-        prints = {task.name: task.fingerprint for task in tasks}
-        todo = [task for task in tasks if not manifest.holds(task.name, prints[task.name])]
-        if todo or not manifest.complete:
-            manifest.begin()
-        failures: dict[str, BaseException] = {}
-        with Progress(title, sum(task.size for task in todo), unit, quiet=self.quiet or not todo) as progress:
+        with Stage(tasks, manifest, title, unit, self.attempts, self.quiet) as stage:
             if self.workers == 1 or len(tasks) == 1:
-                self._run_here(todo, manifest, failures, progress)
-            elif todo:
-                self._run_in_pool(todo, manifest, failures, progress)
-        if failures:
-            first, error = min(failures.items())
-            raise TasksFailedError(
-                f"{title}: {len(failures)} of {len(tasks)} shards failed, first {first} ({_reason(error)[:300]})",
-                where=str(manifest.folder),
-                hint="the others are kept; mend the cause and run the same command again",
-            ) from error
-        manifest.finish(task.name for task in tasks)
+                self._run_here(stage)
+            elif stage.todo:
+                self._run_in_pool(stage)
+        stage.finish()
 
-    def _run_here(
-        self, todo: Sequence[Task], manifest: Manifest, failures: dict[str, BaseException], progress: Progress
-    ) -> None:
+    def _run_here(self, stage: Stage) -> None:
         from threadpoolctl import threadpool_limits
 
-        for task in todo:
-            for attempt in range(1, self.attempts + 1):
-                try:
-                    with threadpool_limits(1, user_api="blas"):  # as in a worker
-                        entry = task.run(manifest.folder)
-                except (InputError, StorageError):
-                    raise
-                except Exception as error:  # noqa: BLE001 - whatever a shard raises is reported with the shard
-                    if attempt == self.attempts:
-                        failures[task.name] = error
-                else:
-                    manifest.commit(entry)
-                    progress.advance(task.size)
-                    break
+        for task in stage.todo:
+            again = True
+            while again:
+                with threadpool_limits(1, user_api="blas"):  # as in a worker
+                    outcome = attempt(task, stage.manifest.folder)
+                again = stage.settle(task, outcome)
 
-    def _run_in_pool(
-        self, todo: Sequence[Task], manifest: Manifest, failures: dict[str, BaseException], progress: Progress
-    ) -> None:
-        waiting: deque[Task] = deque(todo)
+    def _run_in_pool(self, stage: Stage) -> None:
+        waiting: deque[Task] = deque(stage.todo)
         suspects: deque[Task] = deque()  # their worker died; each is tried again alone
-        attempts: Counter[str] = Counter()
-        flight: dict[Future[Entry], Task] = {}
+        flight: dict[Future[Entry | Fault], Task] = {}
         deaths = 0
-
-        def failed(task: Task, error: BaseException, again: deque[Task]) -> None:
-            attempts[task.name] += 1
-            if attempts[task.name] < self.attempts:
-                again.append(task)
-            else:
-                failures[task.name] = error
-
         try:
             while waiting or suspects or flight:
                 queue, most = (suspects, 1) if suspects else (waiting, 2 * self.workers)
                 while queue and len(flight) < most:
                     try:
-                        flight[self._submit(queue[0], manifest.folder)] = queue[0]
+                        flight[self._submit(queue[0], stage.manifest.folder)] = queue[0]
                     except BrokenProcessPool:  # a worker has just died; the tasks in flight will say so
                         if not flight:
                             self._kill()
@@ -212,31 +168,26 @@ class LocalEngine:
                 if not flight:
                     continue
                 done, _ = wait(flight, return_when=FIRST_COMPLETED)
-                dead: list[tuple[Task, BaseException]] = []
+                dead: list[Task] = []
                 for future in done:
                     task = flight.pop(future)
                     try:
-                        entry = future.result()
-                    except BrokenProcessPool as error:
-                        dead.append((task, error))
-                    except (InputError, StorageError):
-                        raise
-                    except Exception as error:  # noqa: BLE001 - as above
-                        failed(task, error, waiting)
-                    else:
-                        manifest.commit(entry)
-                        self._succeeded = True
-                        progress.advance(task.size)
+                        outcome = future.result()
+                    except BrokenProcessPool:
+                        dead.append(task)
+                        continue
+                    except Exception as error:  # noqa: BLE001 - the task could not be sent, or its result not come back
+                        outcome = Fault(f"{type(error).__name__}: {error}", traceback.format_exc(), this_process())
+                    if stage.settle(task, outcome):
+                        waiting.append(task)
+                    self._succeeded |= isinstance(outcome, Entry)
                 if dead:
-                    dead += [(task, dead[0][1]) for task in flight.values()]
+                    dead += flight.values()
                     flight.clear()
                     self._kill()
                     deaths = self._count_death(deaths)
-                    for task, _ in dead:
-                        if len(dead) == 1:
-                            failed(task, MotherlodeError("its worker process died (out of memory?)"), suspects)
-                        else:
-                            suspects.append(task)
+                    if len(dead) > 1 or stage.settle(dead[0], DIED):
+                        suspects.extend(dead)
         except BaseException:
             self._kill()
             raise
@@ -249,7 +200,7 @@ class LocalEngine:
             )
         return deaths + 1
 
-    def _submit(self, task: Task, folder: Path) -> Future[Entry]:
+    def _submit(self, task: Task, folder: Path) -> Future[Entry | Fault]:
         if self._pool is None:
             threads = max(1, usable_cores() // self.workers)
             self._pool = ProcessPoolExecutor(
@@ -259,7 +210,7 @@ class LocalEngine:
                 initargs=(threads,),
             )
         with _interrupts_blocked():  # the first task starts the processes, which inherit the signal mask
-            return self._pool.submit(_run_task, task, folder)
+            return self._pool.submit(attempt, task, folder)
 
     def _kill(self) -> None:
         """End the workers at once; their unfinished files are temporary ones."""

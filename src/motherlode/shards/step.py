@@ -17,6 +17,7 @@ import pyarrow as pa
 from motherlode.errors import InputError, MotherlodeError
 from motherlode.shards.fingerprint import fingerprint
 from motherlode.shards.manifest import merge_stats
+from motherlode.shards.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Step(ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def resources(self) -> Resources:
+        """What a worker needs while it maps the step; the output does not depend on it."""
+        return Resources()
 
     @property
     @abstractmethod

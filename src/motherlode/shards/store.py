@@ -12,6 +12,8 @@ import errno
 import os
 import re
 import shutil
+import socket
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +49,11 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot be written ({error.strerror})", where=str(path)) from error
 
 
+def _process() -> str:
+    """Return digits that no other process has, on this machine or on another that shares the folder."""
+    return f"{os.getpid()}{zlib.crc32(socket.gethostname().encode()):010d}"
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -75,7 +82,7 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     Raises:
         StorageError: The disk is full or the folder cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{_process()}{TEMPORARY}")
     with disk_errors(path):
         try:
             with temporary.open("wb") as stream:
@@ -166,7 +173,7 @@ def link(source: Path, path: Path) -> None:
     Raises:
         StorageError: The disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{_process()}{TEMPORARY}")
     with disk_errors(path):
         temporary.unlink(missing_ok=True)
         try:

@@ -17,6 +17,7 @@ from motherlode.shards import store
 from motherlode.shards.dataset import BATCH_ROWS, PARENT, Dataset, Source, aligned_batches
 from motherlode.shards.fingerprint import fingerprint
 from motherlode.shards.manifest import Entry, ShardFile, merge_stats
+from motherlode.shards.resources import Resources
 from motherlode.shards.step import Failure, Step, apply, opened
 
 QUARANTINE_SCHEMA = pa.schema(
@@ -25,7 +26,10 @@ QUARANTINE_SCHEMA = pa.schema(
 
 
 class Task(Protocol):
-    """What an engine needs of a task."""
+    """What an engine needs of a task.
+
+    One that needs more than a core says so in an attribute `resources` (`motherlode.shards.resources.Resources`).
+    """
 
     @property
     def name(self) -> str:
@@ -84,6 +88,11 @@ class MapTask:
     def size(self) -> int:
         """Rows of the shard."""
         return self.parent.rows
+
+    @property
+    def resources(self) -> Resources:
+        """What the step needs."""
+        return self.step.resources
 
     def run(self, folder: Path) -> Entry:
         """Map the step over the shard and write the side shard, quarantine and extras."""

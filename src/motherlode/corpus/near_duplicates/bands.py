@@ -23,6 +23,7 @@ from motherlode.corpus.stages import Numbers, Skipped
 from motherlode.shards.dataset import Source
 from motherlode.shards.fingerprint import fingerprint
 from motherlode.shards.manifest import Entry, ShardFile
+from motherlode.shards.resources import GIB, Resources
 from motherlode.shards.task import write_shard
 
 PAIRS = pa.schema([("left", pa.int64()), ("right", pa.int64())])
@@ -53,6 +54,11 @@ class BandTask:
     def size(self) -> int:
         """Keys to look at."""
         return len(self.bands) * sum(mark.rows for mark in self.marks)
+
+    @property
+    def resources(self) -> Resources:
+        """A core; of a large corpus also memory, for keys and pairs."""
+        return Resources(memory=GIB if sum(mark.rows for mark in self.marks) > _WORK else 0)
 
     def run(self, folder: Path) -> Entry:
         """Write the pairs, each once, in order."""

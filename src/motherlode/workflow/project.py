@@ -1,0 +1,100 @@
+"""A project: `motherlode.yaml`, read and checked as a whole before anything runs.
+
+A section that is not there is a stage that is off. Only sections that are there are loaded, so that a project without
+training needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from motherlode.config import Config
+from motherlode.errors import InputError, nearest
+from motherlode.shards.outputs import check_output
+from motherlode.workflow.place import Place
+from motherlode.workflow.stage import SECTIONS, Stage, stages_of
+from motherlode.yaml_file import read_yaml
+
+
+class ProjectConfig(Config):
+    """What stands at the top of the file, beside the sections."""
+
+    out: str = Field("out", min_length=1, description="folder of all outputs")
+    model: str | None = Field(None, description="model of all sections that name none: a folder or hub name")
+    device: str | None = Field(None, description="device of all sections that name none: cpu, cuda or cuda:N")
+    random_seed: int | None = Field(None, ge=0, description="seed of all sections that name none")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project whose file is sound.
+
+    Attributes:
+        path: Its file.
+        place: Its folders.
+        stages: The stages that are on, in order.
+    """
+
+    path: Path
+    place: Place
+    stages: tuple[Stage, ...]
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read a project's file.
+
+        Args:
+            path: The file, or the folder that holds `motherlode.yaml`.
+
+        Returns:
+            The project.
+
+        Raises:
+            InputError: It is missing or no YAML, or a section, a name or a value in it must be changed.
+            MissingExtraError: What a section needs is not installed.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path /= "motherlode.yaml"
+        values = read_yaml(path)
+        known = (*ProjectConfig.model_fields, *SECTIONS)
+        for name in values:
+            if name not in known:
+                raise InputError(f"unknown section '{name}'", where=str(path), hint=nearest(name, known))
+        sections: dict[str, dict[str, Any]] = {}
+        for name in SECTIONS:
+            if name not in values:
+                continue
+            found = values[name] if values[name] is not None else {}
+            if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+                raise InputError(f"the section '{name}' does not hold names and values", where=str(path))
+            sections[name] = found
+        if not sections:
+            raise InputError("has no section", where=str(path), hint=f"known: {', '.join(SECTIONS)}")
+        config = ProjectConfig.parse({k: v for k, v in values.items() if k not in SECTIONS}, str(path))
+        base = path.parent
+        out = base / Path(config.out).expanduser()
+        check_output(out, [path])
+        place = Place(base, out, sections, config.model)
+        common = {"model": config.model, "device": config.device, "random_seed": config.random_seed}
+        stages = [stage for name in sections for stage in stages_of(name, place, str(path), common)]
+        return cls(path, place, tuple(stages))
+
+    def chosen(self, name: str) -> list[Stage]:
+        """Return the stages of that name: one, or all of a section.
+
+        Raises:
+            InputError: None is called so.
+        """
+        found = [stage for stage in self.stages if name in (stage.name, stage.name.partition(".")[0])]
+        if not found:
+            names = [stage.name for stage in self.stages]
+            what = f"there is no stage {name!r}"
+            if name in SECTIONS:
+                raise InputError(what, where=str(self.path), hint=f"it is off: the file has no section '{name}'")
+            raise InputError(what, where=str(self.path), hint=nearest(name, names))
+        return found
