@@ -21,6 +21,8 @@ from motherlode.shards.manifest import Manifest
 from tests.comparison.setting import config, files, save
 from tests.kill import contents
 
+pytestmark = pytest.mark.timeout(900)  # a busy machine is slow; nothing here measures time
+
 METHODS: dict[str, Any] = {"base": None, "domain-only": {"epochs": [1]}, "random": None, "longest": None}
 METHODS |= {"ntk": {"warmup_epochs": 1, "preselect": "none"}, "oracle": None}
 
