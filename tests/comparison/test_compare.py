@@ -21,9 +21,10 @@ from motherlode.shards.manifest import Manifest
 from tests.comparison.setting import config, files, save
 from tests.kill import contents
 
+pytestmark = pytest.mark.timeout(900)  # a busy machine is slow; nothing here measures time
+
 METHODS: dict[str, Any] = {"base": None, "domain-only": {"epochs": [1]}, "random": None, "longest": None}
 METHODS |= {"ntk": {"warmup_epochs": 1, "preselect": "none"}, "oracle": None}
-LABEL = {"domain": "stones"}
 
 
 def cells(folder: Path, **wanted: Any) -> list[dict[str, Any]]:
@@ -197,3 +198,15 @@ def test_the_tables_are_tidy(place: Path) -> None:
     mix = pq.read_table(place / "out" / "sources.parquet").to_pylist()
     for method in ("random", "ntk"):
         assert sum(row["selected"] for row in mix if row["method"] == method) == 2 * (4 + 8)
+
+
+def test_sharing_warm_up_and_vectors_changes_no_result(place: Path, tmp_path: Path) -> None:
+    for name in ("model", "pool.jsonl", "stones.train.jsonl", "stones.dev.jsonl", "stones.test.jsonl"):
+        (tmp_path / name).symlink_to(place / name)
+    methods = {"longest": None, "ntk": METHODS["ntk"]}
+    path = save(tmp_path, config(methods=methods, budgets=[4, 8], random_seeds=[1], share=True))
+    assert {job.lane for job in Plan(path).jobs if job.kind == "select"} == {"stones d6 s1"}
+    assert not compare(path, tmp_path / "out").failures
+    wanted = [row for row in cells(place / "out", random_seed=1) if row["method"] in methods]
+    assert cells(tmp_path / "out") == wanted
+    assert not (tmp_path / "out" / "work").exists()

@@ -15,6 +15,8 @@ pytest.importorskip("lm_eval", reason="the extra 'evaluate' is not installed")
 from tests.comparison.setting import config, files, save
 from tests.kill import Program, finish, kill
 
+pytestmark = pytest.mark.timeout(900)  # a busy machine is slow; nothing here measures time
+
 IMPORTS = """
 from motherlode.comparison.compare import compare
 import lm_eval, trl, motherlode.evaluation.evaluate, motherlode.adaptation.sft_job, motherlode.selection.select

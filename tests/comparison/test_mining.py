@@ -19,12 +19,13 @@ from tests.comparison.setting import save, write
 from tests.invented import records
 from tests.models import tiny
 
-TOKENS = 6_000
+pytestmark = pytest.mark.timeout(900)  # a busy machine is slow; nothing here measures time
+
+TOKENS = 3_000
 VARIANTS: dict[str, Any] = {
     "base": None,
     "general-only": None,
-    "mine": {"method": "mine"},
-    "seeds": {"method": "mine", "mix_seeds": True},
+    "mine": {"method": "mine", "mix_seeds": True},
     "nothing": {"method": "mine", "max_tokens": 1, "t_sim": 0.99},
     "oracle": None,
     "dsir": {"documents": 40},
@@ -51,7 +52,7 @@ def place(
         "tokens": TOKENS,
         "variants": VARIANTS,
         "training": {"sequence_length": 128, "batch": 8, "ratio": 0.5, "device": "cpu", "learning_rate": 1e-3},
-        "mine": {"rounds": 1, "contrast": []},
+        "mine": {"rounds": 1, "contrast": ["background"]},
     }
     domain = {"seeds": str(seed_files["velmar"]), "heldout": "held.jsonl"}
     values = {"model": "model", "domains": {"velmar": domain}, "random_seeds": [3], "mining": mining}
@@ -85,8 +86,8 @@ def test_sets_and_their_quality(place: tuple[Path, Path]) -> None:
     assert oracle["recall"] == oracle["documents"] / (oracle["documents"] + 1)
     assert found["dsir"]["documents"] + found["dsir"]["leaked"] == 40
     assert found["nothing"]["documents"] == 0
-    assert found["seeds"]["seeds"] > 0
-    assert found["mine"]["seeds"] == 0
+    assert found["mine"]["seeds"] > 0
+    assert found["dsir"]["seeds"] == 0
     assert found["mine"]["precision"] > 0.5
     assert found["nothing"]["t_sim"] == 0.99
 

@@ -98,9 +98,15 @@ class SelectionPlan:
     def _training(self) -> dict[str, Any]:
         from motherlode.adaptation.options import SftOptions
 
-        parsed = SftOptions.parse({"model": self.config.model, **self.config.training}, "training")
+        parsed = SftOptions.parse({"model": self.config.model, **self._own_training}, "training")
         values: dict[str, Any] = parsed.model_dump(mode="json")
         return values
+
+    @property
+    def _own_training(self) -> dict[str, Any]:
+        """Options of training; fields are called as selection calls them."""
+        fields = {"fields": self.config.selection["fields"]} if self.config.selection.get("fields") else {}
+        return {**fields, **self.config.training}
 
     def _pool(self) -> Job:
         tasks = sorted({task for domain in self.config.domains.values() for task in domain.tasks})
@@ -155,7 +161,7 @@ class SelectionPlan:
         """Add a training run: of a budget N, or of so many steps."""
         drawn, dev = self.drawn[domain, size, seed], self.checked.domains[domain].dev
         alone = not after
-        options = {**self.config.training, "random_seed": seed}
+        options = {**self._own_training, "random_seed": seed}
         equal = "tokens" if n is not None and self.config.equal == "tokens" else "steps"
         settings: dict[str, Any] = {
             "model": self.config.model,
