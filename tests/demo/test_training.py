@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from motherlode.demo.split import CHOICES, TOPIC, Document, continuations, split
-from motherlode.demo.training import BASE, DOMAIN, RANDOM, SELECTED, Measured, Sizes, Trained, missing
+from motherlode.demo.training import BASE, DOMAIN, RANDOM, SELECTED, Measured, Sizes, Trained, missing, on_choices
 from tests.invented import document
 
 
@@ -59,6 +59,7 @@ def invented(selected: float) -> Trained:
 @pytest.mark.parametrize(("loss", "said"), [(4.3, "is lower than"), (4.6, "cannot be told apart"), (4.9, "is higher")])
 def test_the_verdict_says_what_the_interval_says(loss: float, said: str) -> None:
     assert said in invented(loss).verdict
+    assert on_choices(invented(loss)).startswith(("No model", "Surely"))
 
 
 @pytest.mark.slow

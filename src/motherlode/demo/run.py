@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from motherlode.corpus.corpus import Corpus
 from motherlode.demo.docstrings import TOPICS, collect, python_version, true_topic
 from motherlode.demo.split import CHOICES, TOPIC, documents_of
-from motherlode.demo.training import CAUTION, EXTRA, RANDOM, Sizes, Trained, missing, train_and_compare
+from motherlode.demo.training import CAUTION, EXTRA, RANDOM, Sizes, Trained, missing, on_choices, train_and_compare
 from motherlode.mining.mine import mine
 from motherlode.mining.result import MineResult
 from motherlode.seeds.seeds import Seeds
@@ -123,6 +123,7 @@ def run_demo(
         console.print()
         console.print(model_table(trained))
         console.print(plain(f"{trained.verdict}."))
+        console.print(plain(f"{on_choices(trained)}."))
         console.print(plain(f"Chance of the right one of {CHOICES}: {trained.chance:.2f}. {CAUTION}"))
     report = write_demo_report(out / "report.html", result, scores, trained)
     console.print(f"report: {report}", markup=False)

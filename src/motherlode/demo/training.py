@@ -128,6 +128,14 @@ class Trained:
         return f"With selected samples the loss is {word} than with as many random ones, by {size}"
 
 
+def on_choices(trained: Trained) -> str:
+    """Say how many models find the right continuation more often than chance."""
+    surer = [model.name for model in trained.models if model.accuracy[1] > trained.chance]
+    if not surer:
+        return "No model finds the right continuation surely more often than chance"
+    return f"Surely above chance in finding the right continuation: {', '.join(surer)}"
+
+
 def missing() -> list[str]:
     """Return the packages that this part needs and that are not installed."""
     return [name for name in _NEEDS if find_spec(name) is None]

@@ -40,7 +40,7 @@ def write_demo_report(path: Path, mined: MineResult, scores: Sequence[TopicScore
 
 def _trained(trained: Trained) -> dict[str, Any]:
     from motherlode.demo.split import CHOICES, TOPIC
-    from motherlode.demo.training import CAUTION, RANDOM
+    from motherlode.demo.training import CAUTION, RANDOM, on_choices
 
     random = trained.model(RANDOM)
     rows = []
@@ -70,7 +70,7 @@ def _trained(trained: Trained) -> dict[str, Any]:
         "rows": rows,
         "curve": curve,
         "verdict": trained.verdict,
-        "caution": CAUTION,
+        "caution": f"{on_choices(trained)}. {CAUTION}",
         "chance": trained.chance,
         "uniform": trained.uniform,
         "parameters": trained.parameters,
