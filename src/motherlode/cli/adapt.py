@@ -91,6 +91,17 @@ def trains(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., Non
     return lambda command: with_options(command, Training, lambda _values: {}, **defaults)
 
 
+_PROJECT = (
+    "train",
+    "dev",
+    "selected",
+    "domain",
+    "general",
+    "domain_dev",
+    "general_dev",
+)  # what `run` reads: typed here
+
+
 def _options(context: typer.Context, way: str, fields: type[Config]) -> dict[str, Any]:
     """Return options from the file's section, and over them what was typed; the model must be among them.
 
@@ -103,6 +114,7 @@ def _options(context: typer.Context, way: str, fields: type[Config]) -> dict[str
 
     path = context.params["config"]
     section = read_section(path, "adapt", AdaptSection).get(way, {})
+    section = {name: value for name, value in section.items() if name not in _PROJECT}
     fields.parse({"model": "-", **section}, f"{path}: adapt.{way}")
     values = {**section, **given(context, fields)}
     if not values.get("model"):
