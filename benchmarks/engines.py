@@ -83,10 +83,6 @@ def rounds_of(seconds: float) -> int:
 def child(job: dict[str, Any]) -> None:
     """Run one line of the table, and print what it took as JSON."""
     folder = Path(tempfile.mkdtemp(prefix="engines-", dir=job["folder"]))
-    peak, ended = [0], threading.Event()
-    root = psutil.Process() if job["engine"] == "local" else psutil.Process().parent()  # who started Ray
-    watcher = threading.Thread(target=watch, args=(root, peak, ended), daemon=True)
-    watcher.start()
     begin = time.perf_counter()
     with make_engine(job["engine"], job["workers"], job["address"], quiet=True) as engine:
         with Manifest.open(folder / "start", "start", {}) as manifest:
@@ -97,16 +93,18 @@ def child(job: dict[str, Any]) -> None:
             begin, driver = time.perf_counter(), time.process_time()
             engine.run([Busy(name, job["kind"], job["amount"]) for name in names], manifest, "work")
             seconds, driver = time.perf_counter() - begin, time.process_time() - driver
-        ended.set()
-        watcher.join()
-    print(json.dumps({"start": start, "seconds": seconds, "driver": driver, "peak": peak[0]}))
+    print(json.dumps({"start": start, "seconds": seconds, "driver": driver}))
 
 
 def watch(me: psutil.Process, peak: list[int], ended: threading.Event) -> None:
     """Keep the largest memory of a process and all below it."""
     while not ended.wait(0.2):
         total = 0
-        for process in [me, *me.children(recursive=True)]:
+        try:
+            family = [me, *me.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for process in family:
             try:
                 memory = process.memory_full_info()
                 total += int(getattr(memory, "pss", memory.rss))
@@ -131,7 +129,13 @@ def start_ray(cores: int) -> str:
     for port in held:
         port.close()
     node = {"num_cpus": cores, "object_store_memory": 256 << 20, "include_dashboard": False, **ports}
-    cluster = Cluster(initialize_head=True, shutdown_at_exit=True, head_node_args=node)
+    for tries_left in (2, 1, 0):
+        try:
+            cluster = Cluster(initialize_head=True, shutdown_at_exit=True, head_node_args=node)
+            break
+        except Exception:
+            if not tries_left:
+                raise
     address: str = cluster.address
     return address
 
@@ -139,11 +143,18 @@ def start_ray(cores: int) -> str:
 def line(job: dict[str, Any]) -> dict[str, float]:
     """Run a line in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve()), "--child", json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    root = psutil.Process(done.pid) if job["engine"] == "local" else psutil.Process()  # this process started Ray
+    peak, ended = [0], threading.Event()
+    watcher = threading.Thread(target=watch, args=(root, peak, ended), daemon=True)
+    watcher.start()
+    out, errors = done.communicate()
+    ended.set()
+    watcher.join()
     if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+        raise RuntimeError(errors[-2000:])
+    result: dict[str, float] = json.loads(out.splitlines()[-1])
+    return {**result, "peak": peak[0]}
 
 
 def entries(shards: int, labels: int) -> None:
@@ -185,12 +196,16 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="engines-")
     parts, counts = arguments.parts.split(","), [int(count) for count in arguments.workers.split(",")]
     try:
+        timed = [part for part in parts if part != "entries"]
         begin = time.perf_counter()
-        address = start_ray(max(counts))
-        print(f"Ray itself started in {time.perf_counter() - begin:.1f} s\n")
-        print("| work | workers | engine | start-up s | s | shards/s | driver's processor ms/shard | peak memory MB |")
-        print("|---|---:|---|---:|---:|---:|---:|---:|")
-        for kind in (part for part in parts if part != "entries"):
+        address = start_ray(max(counts)) if timed else ""
+        if timed:
+            print(f"Ray itself started in {time.perf_counter() - begin:.1f} s\n")
+            print(
+                "| work | workers | engine | start-up s | s | shards/s | driver's processor ms/shard | peak memory MB |"
+            )
+            print("|---|---:|---|---:|---:|---:|---:|---:|", flush=True)
+        for kind in timed:
             shards = arguments.many if kind == "nothing" else arguments.shards
             amount = {"compute": rounds_of(arguments.seconds), "sleep": arguments.seconds, "nothing": 0.0}[kind]
             for workers in counts:

@@ -24,6 +24,7 @@ import argparse
 import functools
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -133,7 +134,7 @@ class Meter:
         self._ready()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        else:
+        elif CLEAR.exists():
             CLEAR.write_text("5")  # the peak starts anew
         started = self.clock()
         result = run(tokens)
@@ -141,9 +142,11 @@ class Meter:
         seconds = self.clock() - started
         if self.device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self.device) / 2**30
-        else:
+        elif CLEAR.exists():
             peak = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
             memory = int(peak.split()[1]) / 2**20
+        else:  # no Linux: the peak of the process so far
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         return sum(len(item.ids) for item in tokens) / seconds, memory, result
 
 

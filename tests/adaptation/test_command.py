@@ -121,6 +121,10 @@ def test_pretraining_with_an_adapter_in_bf16(place: Path) -> None:
     assert trained.general_loss is trained.forgetting is None
     weights = load_file(trained.model / "model.safetensors")
     assert {str(tensor.dtype) for tensor in weights.values()} == {"torch.bfloat16"}
+    assert _run(place, "adapt", "cpt", "--model", "@model", *files, "--out", "@lora", *how, "--batch", "8") == 2
+    more = ("--batch", "8", "--overwrite")
+    assert _run(place, "adapt", "cpt", "--model", "@model", *files, "--out", "@lora", *how, *more) == 0
+    assert Pretrained.read(place / "lora").steps < trained.steps
 
 
 def test_a_sweep_shows_what_is_gained_and_what_is_forgotten(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,6 +188,8 @@ _CPT = ("adapt", "cpt", "--model", "@model", "--out", "@none", "--general", "@ge
         ((*_CPT, "--domain", "@domain.jsonl", "--ratio-sweep", "0.1,0.2"), 2, "a sweep needs dev documents"),
         ((*_CPT, "--domain", "@domain.jsonl", "--ratio-sweep", "0.1", "--ratio", "0.2"), 2, "--ratio: cannot be given"),
         ((*_CPT, "--domain", "@tuned"), 2, "holds no documents but the output of 'adapt-sft'"),
+        ((*_CPT, "--domain", "@blank.jsonl", "--out", "@tuned", "--overwrite"), 2, "holds no text"),
+        ((*_CPT, "--domain", "@domain.jsonl", "--out", "@samples", "--overwrite"), 2, "was not made by motherlode"),
         ((*_CPT, "--domain", "@domain.jsonl", "--out", "@tuned"), 2, "holds the output of a run of another kind"),
         (("adapt", "cpt", "--model", "@model", "--domain", "@domain.jsonl", "--out", "@none"), 2, "--general: general"),
     ],
@@ -197,7 +203,8 @@ def test_a_mistake_is_one_line(
     assert line.startswith("error: ")
     assert said in line
     assert len(errors.splitlines()) == 1 or code == 1
-    assert not [path for path in (place / "none").glob("*") if path.name not in ("manifest.jsonl", ".lock")]
+    assert not (place / "none").exists()
+    assert FineTuned.read(tuned).steps == 12
 
 
 def test_a_damaged_checkpoint_and_a_folder_without_result_are_told(

@@ -62,12 +62,12 @@ def test_a_step_that_does_not_fit_is_done_in_smaller_passes(tmp_path: Path) -> N
 def test_one_row_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
     tiny.model("qwen3", max_position_embeddings=100_000).save_pretrained(tmp_path / "model")
     tiny.tokenizer().save_pretrained(tmp_path / "model")
-    file = _samples(tmp_path / "train.jsonl", 1, 60_000)
+    file = _samples(tmp_path / "train.jsonl", 1, 16_000)
     settings = SftOptions(model=str(tmp_path / "model"), max_length=100_000)
     with (
         SftJob(file, tmp_path / "out", None, settings) as job,
-        _no_more_than(40 << 20),
-        pytest.raises(MotherlodeError, match=r"memory does not suffice for one row of 60,0.. tokens; use a smaller"),
+        _no_more_than(6 << 20),
+        pytest.raises(MotherlodeError, match=r"memory does not suffice for one row of 16,0.. tokens; use a smaller"),
     ):
         assert job.trainer.steps.rows(0)
         job.train(quiet=True)

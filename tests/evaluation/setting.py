@@ -39,7 +39,8 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def adapter(model: Path, folder: Path, random_seed: int = 3, **changes: Any) -> Path:
     """A LoRA adapter that changes what the model says."""
     network = load_model(str(model), dtype="fp32", device="cpu").model
-    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **changes)
+    options: dict[str, Any] = {"target_modules": "all-linear", **changes}
+    config = peft.LoraConfig(r=4, lora_alpha=8, task_type="CAUSAL_LM", **options)
     with warnings.catch_warnings(action="ignore"):
         wrapped = peft.get_peft_model(network, config)
     with torch.random.fork_rng():

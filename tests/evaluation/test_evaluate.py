@@ -134,7 +134,7 @@ def test_an_adapter_changes_scores_and_one_of_another_model_is_refused(
     tiny.model("qwen3", num_hidden_layers=3).save_pretrained(deeper)
     tiny.tokenizer().save_pretrained(deeper)
     for strange, target in ((other, model), (deeper, model), (model, deeper)):
-        misfit = setting.adapter(strange, tmp_path / f"of-{strange.name}-{target.name}")
+        misfit = setting.adapter(strange, tmp_path / f"of-{strange.name}-{target.name}", target_modules=["q_proj"])
         with pytest.raises(InputError, match="does not fit the model") as caught:
             evaluate([items], model=str(target), adapter=misfit, device="cpu")
         assert "\n" not in str(caught.value)

@@ -61,7 +61,8 @@ def test_summary_has_the_results_numbers(mined_folder: Path, page: Page):
         assert row[4:6] == [f"{domain.found:,}", f"{domain.labelled:,}"]
         assert row[6] == f"{domain.labelled / result.documents:.1%}"
         assert row[7:9] == [f"{domain.documents:,}", f"{domain.words:,}"]
-        assert row[9:] == [f"{domain.expected_precision:.0%}", f"{domain.own_seeds:.0%}"]
+        assert domain.agreement is not None
+        assert row[9:] == [f"{share:.0%}" for share in (domain.expected_precision, domain.agreement, domain.own_seeds)]
 
 
 def test_funnel_adds_up(mined_folder: Path, page: Page):

@@ -17,7 +17,7 @@ from tests.selection import setting
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", ["ntk", "loss-adam"])
+@pytest.mark.parametrize("kernel", ["ntk", pytest.param("loss-adam", marks=pytest.mark.long)])
 def test_scores_of_two_workers_are_those_of_one_process(tmp_path: Path, ray_cluster: Any, kernel: str) -> None:
     folder = setting.files(tmp_path)
     options: dict[str, Any] = {"model": str(folder / "model"), "kernel": kernel, "preselect": "none", "shard_rows": 4}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from motherlode.adaptation.cpt import ADAPTER, MODEL
 from motherlode.adaptation.documents import Documents, Stream, open_documents
 from motherlode.adaptation.folder import RunFolder, versions
+from motherlode.adaptation.job import Job
 from motherlode.adaptation.mixture import Mixture, mix, windows
 from motherlode.adaptation.options import CptOptions
 from motherlode.adaptation.place import agreed, find_place
@@ -35,7 +36,7 @@ class CptInputs:
     general_dev: Path | str | None = None
 
 
-class CptJob:
+class CptJob(Job):
     """A continued pre-training, as a context that holds its folder."""
 
     def __init__(self, inputs: CptInputs, out: Path | None, options: CptOptions, overwrite: bool = False) -> None:
@@ -44,48 +45,32 @@ class CptJob:
         Raises:
             InputError: Something must be changed.
         """
-        self.options, self.out = options, out
+        self.options = options
         if options.ratio < 1 and inputs.general is None:
             raise InputError(
                 f"general documents are needed for ratio {options.ratio:g}",
                 where="--general",
                 hint="name a general corpus, or train on the domain alone with --ratio 1",
             )
-        self.place = find_place(options.device)
+        place = find_place(options.device)
         named = {_DOMAIN: inputs.domain, _GENERAL: inputs.general if options.ratio < 1 or options.holdout else None}
         opened = {name: open_documents(path) for name, path in named.items() if path is not None}
         dev_named = {_DOMAIN: inputs.domain_dev, _GENERAL: inputs.general_dev}
         dev_opened = {name: open_documents(path) for name, path in dev_named.items() if path is not None}
-        self.loaded = open_base(options, self.place, frozen=options.lora)
+        self.loaded = open_base(options, place, frozen=options.lora)
         tokenizer = self.loaded.tokenizer
         self.documents = {name: Documents(rows, tokenizer) for name, rows in opened.items()}
         self.dev = {name: Documents(rows, tokenizer) for name, rows in dev_opened.items()}
         if options.holdout:
             for name in [name for name in self.documents if name not in self.dev]:
                 self.documents[name], self.dev[name] = self.documents[name].split(options.holdout, options.random_seed)
-        self.settings = {
+        settings = {
             **options.model_dump(mode="json"),
             "inputs": {name: documents.digest for name, documents in self.documents.items()},
             "dev": {name: documents.digest for name, documents in self.dev.items()},
             "weights": self.loaded.digest,
         }
-        self.folder = None
-        if out is not None and self.place.first:
-            self.folder = RunFolder(out, "cpt", self.settings, overwrite)
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Release the folder."""
-        if self.folder is not None:
-            self.folder.close()
-
-    @cached_property
-    def complete(self) -> bool:
-        """Whether the run is done; the processes wait for the first one to say so."""
-        return bool(agreed(self.folder is not None and self.folder.complete, self.place.world))
+        super().__init__("cpt", out, settings, place, overwrite)
 
     @cached_property
     def length(self) -> int:
@@ -192,9 +177,8 @@ class CptJob:
         Raises:
             MotherlodeError: Training failed.
         """
-        assert self.out is not None
+        out = self.take_folder(self._record())
         if self.folder is not None:
-            self.folder.begin(self._record())
             self.run.claim = self.folder.claim
         self.run.quiet = quiet
         self.run.train(self.trainer)
@@ -204,9 +188,9 @@ class CptJob:
             loaded, model = self.loaded, self.trainer.model
         if self.folder is not None:
             if self.options.lora:
-                save_adapter(self.out / ADAPTER, model, loaded)
+                save_adapter(out / ADAPTER, model, loaded)
                 model = model.merge_and_unload()
-            save_model(self.out / MODEL, model, loaded, self.trainer.autocast)
+            save_model(out / MODEL, model, loaded, self.trainer.autocast)
             self._finish(self.folder)
         agreed(None, self.place.world)
 

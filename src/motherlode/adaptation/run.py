@@ -66,8 +66,8 @@ class Run:
         self.steps, self.dev = steps, dict(dev)
         self.every, self.patience, self.quiet = every, patience, True
         self.claim: Callable[[], None] = _nothing
-        self.progressed = (read_progress(out) if out is not None else None) or Progressed(0, 0, 0.0)
-        self._before, self._started = self.progressed.seconds, time.monotonic()
+        self.progressed = Progressed(0, 0, 0.0)
+        self._before, self._started = 0.0, time.monotonic()
         self._progress = Progress("training", 0, "steps", quiet=True)
 
     @property
@@ -94,6 +94,8 @@ class Run:
         Raises:
             MotherlodeError: Training failed.
         """
+        self.progressed = read_progress(self.out) or self.progressed
+        self._before = self.progressed.seconds
         if self.progressed.budget:
             trainer.start_after(self.progressed.step, self.progressed.budget)
         if self.finished:

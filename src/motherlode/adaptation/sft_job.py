@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from motherlode.adaptation.folder import RunFolder, versions
+from motherlode.adaptation.job import Job
 from motherlode.adaptation.options import SftOptions
 from motherlode.adaptation.place import agreed, find_place
 from motherlode.adaptation.plan import Plan, make_plan
@@ -23,7 +24,7 @@ from motherlode.models.rows import Rows, Samples
 from motherlode.models.tokens import Tokeniser, Tokens
 
 
-class SftJob:
+class SftJob(Job):
     """A fine-tuning, as a context that holds its folder."""
 
     def __init__(
@@ -39,35 +40,19 @@ class SftJob:
         Raises:
             InputError: Something must be changed.
         """
-        self.options, self.out = options, out
-        self.place = find_place(options.device)
+        self.options = options
+        place = find_place(options.device)
         named = [train] if isinstance(train, (str, Path)) else list(train)
         if not named:
             raise InputError("names no samples", where="--train")
         self.train_samples = [Samples.open(path, options.fields) for path in named]
         self.dev_samples = None if dev is None else Samples.open(dev, options.fields)
-        self.loaded = open_base(options, self.place, frozen=True)
+        self.loaded = open_base(options, place, frozen=True)
         inputs = {"train": [samples.rows.digest for samples in self.train_samples]}
         if self.dev_samples is not None:
             inputs["dev"] = [self.dev_samples.rows.digest]
-        self.settings = {**options.model_dump(mode="json"), "inputs": inputs, "weights": self.loaded.digest}
-        self.folder = None
-        if out is not None and self.place.first:
-            self.folder = RunFolder(out, "sft", self.settings, overwrite)
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Release the folder."""
-        if self.folder is not None:
-            self.folder.close()
-
-    @cached_property
-    def complete(self) -> bool:
-        """Whether the run is done; the processes wait for the first one to say so."""
-        return bool(agreed(self.folder is not None and self.folder.complete, self.place.world))
+        settings = {**options.model_dump(mode="json"), "inputs": inputs, "weights": self.loaded.digest}
+        super().__init__("sft", out, settings, place, overwrite)
 
     @cached_property
     def max_length(self) -> int:
@@ -173,9 +158,8 @@ class SftJob:
         Raises:
             MotherlodeError: Training failed.
         """
-        assert self.out is not None
+        out = self.take_folder(self._record())
         if self.folder is not None:
-            self.folder.begin(self._record())
             self.run.claim = self.folder.claim
         self.run.quiet = quiet
         self.run.train(self.trainer)
@@ -184,9 +168,9 @@ class SftJob:
         else:
             loaded, model = self.loaded, self.trainer.model
         if self.folder is not None:
-            save_adapter(self.out / ADAPTER, model, loaded)
+            save_adapter(out / ADAPTER, model, loaded)
             if self.options.merge:
-                merge(self.out / MERGED, self.out / ADAPTER, self.options, self.trainer.autocast)
+                merge(out / MERGED, out / ADAPTER, self.options, self.trainer.autocast)
             self._finish(self.folder)
         agreed(None, self.place.world)
 

@@ -83,7 +83,7 @@ def demo_command(
     *,
     runs: Runs,
 ) -> None:
-    """Mine three topics out of this Python's own documentation: everything, small, offline, with a report."""
+    """Mine this Python's own documentation, train a tiny model on it: everything, small, offline, with a report."""
     from motherlode.demo import run_demo
 
     with runs.open() as engine:

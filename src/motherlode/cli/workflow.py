@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from motherlode.cli.engine import Runs, runs_tasks
+
 if TYPE_CHECKING:
     from motherlode.workflow.project import Project
     from motherlode.workflow.status import StageStatus
@@ -26,6 +28,7 @@ def init_command(
     print(f'{path}: edit what is marked "yours", then: motherlode run {path}')
 
 
+@runs_tasks
 def run_command(
     config: Config,
     start: Annotated[
@@ -35,19 +38,19 @@ def run_command(
     only: Annotated[
         str | None, typer.Option(help="The one stage, or section, to run.", metavar="STAGE", show_default=False)
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; default: one a core.", show_default=False)] = None,
+    *,
+    runs: Runs,
 ) -> None:
     """Run a project's stages in order, passing over what is up to date."""
     from rich.console import Console
 
     from motherlode.cli.tables import plain
-    from motherlode.shards.engine import LocalEngine
     from motherlode.workflow.project import Project
     from motherlode.workflow.run import project_status, run_project
 
     project = Project.read(config)
     console = Console()
-    with LocalEngine(workers) as engine:
+    with runs.over(project.path).open() as engine:
         done = run_project(project, start=start, only=only, engine=engine, say=lambda line: console.print(plain(line)))
     console.print()
     _print(project, project_status(project))

@@ -1,19 +1,25 @@
-"""Running the demo: collect, build, mine, and compare with the truth that modules tell."""
+"""Running the demo: collect, build, mine, compare with the truth that modules tell; then train, and see if it helps."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from motherlode.corpus.corpus import Corpus
 from motherlode.demo.docstrings import TOPICS, collect, python_version, true_topic
+from motherlode.demo.split import CHOICES, TOPIC, documents_of
+from motherlode.demo.training import CAUTION, EXTRA, RANDOM, Sizes, Trained, missing, train_and_compare
 from motherlode.mining.mine import mine
 from motherlode.mining.result import MineResult
 from motherlode.seeds.seeds import Seeds
 from motherlode.shards import store
 from motherlode.shards.dataset import Dataset
 from motherlode.shards.engine import Engine
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -71,19 +77,23 @@ def score(corpus: Corpus, labels: Dataset) -> list[TopicScore]:
     ]
 
 
-def run_demo(out: Path, engine: Engine) -> tuple[MineResult, list[TopicScore]]:
+def run_demo(
+    out: Path, engine: Engine, sizes: Sizes | None = None
+) -> tuple[MineResult, list[TopicScore], Trained | None]:
     """Run the demo and print what it found.
 
     Args:
         out: Folder of the corpus, the results and the report; what an earlier demo left there is replaced.
         engine: Who does the work.
+        sizes: How much is trained.
 
     Returns:
-        What was mined, and the scores.
+        What was mined, the scores, and what training found (None without the extra `train`).
     """
     from rich.console import Console
 
-    from motherlode.cli.tables import print_corpus, print_mined, topic_table
+    from motherlode.cli.tables import plain, print_corpus, print_mined, topic_table
+    from motherlode.report.demo import write_demo_report
     from motherlode.report.mining import write_report
 
     console = Console()
@@ -99,7 +109,42 @@ def run_demo(out: Path, engine: Engine) -> tuple[MineResult, list[TopicScore]]:
     scores = score(corpus, Dataset(out / "mined" / "labels"))
     console.print()
     console.print(topic_table(scores))
-    report = write_report(out / "mined")
-    store.write_bytes(out / "report.html", report.read_bytes())
-    console.print(f"report: {out / 'report.html'}", markup=False)
-    return result, scores
+    write_report(out / "mined")
+    trained = None
+    if absent := missing():
+        console.print(
+            plain(f"No model was trained: that needs the extra 'train' ({', '.join(absent)}): pip install '{EXTRA}'"),
+            soft_wrap=True,
+        )
+    else:
+        console.print()
+        console.print(f"Training a tiny model on documentation of other topics, to see what helps it with {TOPIC} ...")
+        trained = train_and_compare(documents_of(corpus), out / "model", sizes)
+        console.print()
+        console.print(model_table(trained))
+        console.print(plain(f"{trained.verdict}."))
+        console.print(plain(f"Chance of the right one of {CHOICES}: {trained.chance:.2f}. {CAUTION}"))
+    report = write_demo_report(out / "report.html", result, scores, trained)
+    console.print(f"report: {report}", markup=False)
+    return result, scores, trained
+
+
+def model_table(trained: Trained) -> Table:
+    """Make the table of the demo's models."""
+    from motherlode.cli.tables import table_of
+
+    columns = ["model", "samples", "of the topic", "loss", "against + random", "right of 4"]
+    table = table_of(f"{TOPIC}: loss on unseen modules, nats per token, with 95 % intervals", columns)
+    random = trained.model(RANDOM)
+    for model in trained.models:
+        loss, right = model.loss, model.accuracy
+        gap = model.against(random)
+        table.add_row(
+            model.name,
+            f"{model.samples:,}",
+            f"{model.of_topic:,}",
+            f"{loss[0]:.3f} [{loss[1]:.3f}, {loss[2]:.3f}]",
+            "" if model is random else f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]",
+            f"{right[0]:.2f} [{right[1]:.2f}, {right[2]:.2f}]",
+        )
+    return table

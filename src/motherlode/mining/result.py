@@ -31,6 +31,9 @@ class DomainResult:
         own_seeds: Share of the domain's seeds that the classifier accepts, cross-validated.
         idle_seeds: Ids of seeds that found nothing.
         score_histogram: Documents by score, in hundredths.
+        agreement: Share of the labelled documents whose nearest seed of all carries the label, corrected for chance;
+            None in results of earlier versions.
+        crowd: Share of the labelled documents that are nearest to one and the same seed; None as above.
     """
 
     name: str
@@ -46,6 +49,8 @@ class DomainResult:
     own_seeds: float
     idle_seeds: tuple[str, ...]
     score_histogram: tuple[int, ...]
+    agreement: float | None = None
+    crowd: float | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from motherlode.mining.pool import build_pool, found_rows, seed_counts
 from motherlode.mining.result import CascadeResult, DomainResult, MineResult
 from motherlode.mining.retrieve import Neighbours, RetrieveStep, SeedMatrix
 from motherlode.mining.rounds import ClassifierConfig
+from motherlode.mining.support import Support, measure_support, unsupported
 from motherlode.mining.train import VERSION, Examples, Training, train
 from motherlode.mining.verdicts import Verdicts
 from motherlode.seeds.seeds import Seed, Seeds
@@ -115,9 +116,11 @@ class Mining:
         if config.cascade is not None:
             labels, cascade = self._cascade(config.cascade, labels, matrix, seeds, classifier)
         selections = self._export(labels, retrieved, classifier, seeds)
-        counted = labels.stats
+        counted, support = labels.stats, self._support(labels, retrieved, matrix, classifier, wanted)
         results = {
-            name: self._domain(name, wanted[name], found[name], selections[name], counted, classifier, training)
+            name: self._domain(
+                name, wanted[name], found[name], selections[name], counted, classifier, training, support[name]
+            )
             for name in self.domains
         }
         for name, mined in results.items():
@@ -132,6 +135,7 @@ class Mining:
             {name: result.own_seeds for name, result in results.items()},
             training.stable,
         )
+        findings += unsupported(results, support, [seed.id for seed in seeds])
         result = MineResult(
             folder=str(self.folder),
             corpus=str(self.corpus.folder),
@@ -280,6 +284,19 @@ class Mining:
             store.make_folder(place / name)
         return chosen
 
+    def _support(
+        self,
+        labels: Dataset,
+        retrieved: Dataset,
+        matrix: SeedMatrix,
+        classifier: DomainClassifier,
+        wanted: Mapping[str, Calibration],
+    ) -> dict[str, Support]:
+        thresholds = dict(zip(classifier.domains, map(float, classifier.thresholds), strict=True))
+        chance = {name: calibration.false_hit for name, calibration in wanted.items()}
+        documents, seeds = self.corpus.documents, len(matrix.vectors)
+        return measure_support(documents, labels, retrieved, matrix.names, thresholds, chance, seeds)
+
     def _domain(
         self,
         name: str,
@@ -289,6 +306,7 @@ class Mining:
         counted: Mapping[str, Any],
         classifier: DomainClassifier,
         training: Training,
+        support: Support,
     ) -> DomainResult:
         labelled = int(counted[f"documents:{name}"])
         return DomainResult(
@@ -305,6 +323,8 @@ class Mining:
             own_seeds=training.own_seeds[name],
             idle_seeds=(),
             score_histogram=tuple(counted[f"scores:{name}"]),
+            agreement=support.agreement,
+            crowd=support.crowd,
         )
 
 

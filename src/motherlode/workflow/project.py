@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -27,6 +27,9 @@ class ProjectConfig(Config):
     model: str | None = Field(None, description="model of all sections that name none: a folder or hub name")
     device: str | None = Field(None, description="device of all sections that name none: cpu, cuda or cuda:N")
     random_seed: int | None = Field(None, ge=0, description="seed of all sections that name none")
+    engine: Literal["local", "ray"] | None = Field(None, description="who runs what is cut into shards")
+    ray_address: str | None = Field(None, description="HOST:PORT of a Ray cluster, or local")
+    workers: int | None = Field(None, ge=1, description="how many shards are worked on at a time")
 
 
 @dataclass(frozen=True)
