@@ -24,7 +24,16 @@ from motherlode.corpus.decontaminate.options import DecontaminateOptions
 from motherlode.corpus.decontaminate.step import EXTRA, Decontaminate
 from motherlode.corpus.fields import Fields, no_text_field
 from motherlode.corpus.filters import document_steps
-from motherlode.corpus.outcomes import DUPLICATES, OTHER_SOURCES, PARAGRAPHS, READ, SOURCES, settled
+from motherlode.corpus.outcomes import (
+    DUPLICATES,
+    MOST_SKIPPED,
+    OTHER_SOURCES,
+    PARAGRAPHS,
+    READ,
+    SKIPPED,
+    SOURCES,
+    settled,
+)
 from motherlode.corpus.quality.presets import QualityConfig, QualityOptions
 from motherlode.corpus.quality.step import FilterQuality, quality_step
 from motherlode.corpus.read import FIELDS_WITHOUT_TEXT, read_tasks
@@ -230,6 +239,7 @@ def _summary(staged: Dataset, documents: Dataset, skipped: Sequence[str], stages
     first, second = staged.stats, documents.stats
     by_source = merge_stats({key: part.get(key, {}) for key in (SOURCES, OTHER_SOURCES)} for part in (first, second))
     stats = {**first, **second, **settled(by_source), "files_skipped": len(skipped)}
+    stats[SKIPPED] = dict.fromkeys(sorted(Path(name).name for name in skipped)[:MOST_SKIPPED], 1)
     stats["stages"] = {stage: place for place, stage in enumerate(stages)}
     stats.pop(FIELDS_WITHOUT_TEXT, None)
     return Entry("build", fingerprint("summary", list(documents.digest)), (), dict(sorted(counts.items())), stats)

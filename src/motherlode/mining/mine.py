@@ -67,7 +67,7 @@ def mine(
     if config.retrieval not in RETRIEVALS:
         hint = nearest(config.retrieval, RETRIEVALS)
         raise InputError(f"unknown retrieval {config.retrieval!r}", where="--retrieval", hint=hint)
-    if config.cascade is not None and parse_spec(config.cascade)[0] == "lexical":
+    if config.cascade is not None and parse_spec(config.cascade, "--cascade")[0] == "lexical":
         raise InputError("the cheap encoder is no cascade", where="--cascade", hint="name a stronger one, e.g. minilm")
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     domains = gather_seeds(seeds)

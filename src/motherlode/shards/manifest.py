@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from motherlode.shards.fingerprint import canonical_json
 
 FILE = store.MANIFEST
 _FORMAT = 1
+_DIGEST = re.compile("[0-9a-f]{32}")  # tells a person nothing
 _LOCK = ".lock"
 _REPLACED = "replaced"  # the kind of a folder that is being emptied for `overwrite`; a kill must not undo the consent
 
@@ -96,7 +98,15 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         text = "none" if value is None else canonical_json(value)
         return text if len(text) <= 40 else text[:37] + "..."
 
-    return ", ".join(f"{key}: {show(old.get(key))} -> {show(new.get(key))}" for key in changed[:3])
+    def say(before: Any, after: Any) -> str:
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+            return f"{', '.join(names[:3])} changed"
+        if show(before) == show(after) or all(_DIGEST.fullmatch(str(value)) for value in (before, after)):
+            return "changed"
+        return f"{show(before)} -> {show(after)}"
+
+    return ", ".join(f"{key}: {say(old.get(key), new.get(key))}" for key in changed[:3])
 
 
 def _refuse_foreign(folder: Path) -> None:
