@@ -28,7 +28,7 @@ CAUTION = (
     "One run of each: another random seed moves these numbers, and a model this small is no evidence about large ones."
 )
 _LENGTH = 128  # tokens of a sample, at most
-_RATE = 2e-3
+_RATE = 8e-3
 
 
 @dataclass(frozen=True)

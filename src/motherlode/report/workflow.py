@@ -76,5 +76,5 @@ def _row(gain: Gain) -> Mapping[str, str]:
         "chance": "" if gain.chance is None else f"{gain.chance:.3f}",
         "majority": "" if gain.majority is None else f"{gain.majority:.3f}",
         "difference": difference,
-        "verdict": gain.verdict,
+        "verdict": "; ".join(part for part in (gain.verdict, gain.flag) if part),
     }

@@ -33,6 +33,7 @@ class Gain:
         difference: Mean difference from the base model on the same items; None for the base model itself.
         difference_low: Lower end of its 95 % interval (paired bootstrap over items).
         difference_high: Upper end.
+        flag: A word on the score beside chance and majority: `below chance`, `at majority`, or nothing.
     """
 
     what: str
@@ -47,6 +48,7 @@ class Gain:
     difference: float | None = None
     difference_low: float | None = None
     difference_high: float | None = None
+    flag: str = ""
 
     @property
     def verdict(self) -> str:
@@ -79,7 +81,7 @@ def gains(place: Place) -> list[Gain]:
         for model, evaluation in read.items():
             if (of := evaluation.tasks.get(task)) is None:
                 continue
-            row = Gain(task, model, of.metric, of.n, of.score, of.low, of.high, of.chance, of.majority)
+            row = Gain(task, model, of.metric, of.n, of.score, of.low, of.high, of.chance, of.majority, flag=of.flag)
             first = base.tasks.get(task) if base is not None and model != BASE else None
             if first is not None and first.ids == of.ids:
                 held = paired_bootstrap(of.items, first.items)
