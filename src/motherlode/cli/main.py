@@ -24,6 +24,7 @@ from motherlode.cli.evaluate import evaluate_command
 from motherlode.cli.failures import failures_command
 from motherlode.cli.judge import judge_command
 from motherlode.cli.mine import mine_command, search_command
+from motherlode.cli.plan import plan_command
 from motherlode.cli.seeds import seeds_app
 from motherlode.cli.select import select_command
 from motherlode.cli.workflow import init_command, run_command, status_command
@@ -54,6 +55,7 @@ app.command("status")(status_command)
 app.command("compare")(compare_command)
 app.command("evaluate")(evaluate_command)
 app.command("failures")(failures_command)
+app.command("plan")(plan_command)
 
 
 def _version(value: bool) -> None:
