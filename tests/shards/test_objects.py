@@ -96,6 +96,7 @@ def test_objects_are_read_written_and_listed(far: ObjectPath) -> None:
         assert stream.read() == "bär"
     assert [item.name for item in far.iterdir()] == ["a.txt", "c.bin", "deep"]
     assert [item.name for item in far.glob("*.bin")] == ["c.bin"]
+    assert list(far.glob("**/*.bin")) == [far / "c.bin", far / "deep" / "b.bin"]
     assert far.sizes() == {"a.txt": 4, "c.bin": 10, "deep/b.bin": 10}
     assert ((far / "deep").is_dir(), (far / "c.bin").is_file(), (far / "c.bin").stat().st_size) == (True, True, 10)
     store.remove(far / "deep")

@@ -5,7 +5,7 @@ what its driving process does alone: `seconds = max(work / cores, bytes / networ
 with more machines.
 
 Two reductions grow faster than the corpus, for keys are held in memory in parts of bounded size and read once for each
-part: exact duplicates (the driver, `_EXACT_KEYS` at a time) and pairs of near-duplicates (a task a band, `_BAND_KEYS`).
+part: exact duplicates (a task for each `_EXACT_KEYS`) and pairs of near-duplicates (a task a band, `_BAND_KEYS`).
 """
 
 from __future__ import annotations
@@ -106,10 +106,11 @@ class Cores:
         temporary: bool = False,
         memory: float = 0.0,
         notes: tuple[str, ...] = (),
+        tasks: int | None = None,
     ) -> Stage:
         """Put a stage together from its parts."""
         basis = self.basis(documents)
-        tasks = math.ceil(documents / self.options.shard_rows)
+        tasks = math.ceil(documents / self.options.shard_rows) if tasks is None else tasks
         driver += tasks * self.rates.commit_seconds
         working, moving = self.spread(core_seconds, most), self.moving(read + written)
         shared = "network" if moving > working else "cores"
@@ -179,22 +180,38 @@ def corpus_stages(options: PlanOptions, rates: Rates, measured_here: bool) -> li
     if options.near_duplicates:
         stages += _near_duplicates(cores, kept, longer)
     write = rates.stages["write"]
-    passes = max(1, math.ceil(kept / _EXACT_KEYS))
-    again = 2 * 2 * kept * (passes - 1) * rates.key_seconds  # keys of content and of ids, two 64-bit numbers each
+    stages.append(_exact_duplicates(cores, kept, write))
     stages.append(
         cores.stage(
-            "exact duplicates, write",
+            "write",
             documents=kept,
             core_seconds=kept * options.words * write.core_seconds,
-            driver=_driver(write, kept) + again,
+            driver=0.0,
             read=kept * text.bytes * longer,
             written=kept * write.bytes * longer,
             most=kept / options.shard_rows,
-            memory=min(kept, _EXACT_KEYS) * 64 + 8 * kept,
-            notes=(f"the driver reads all keys {passes} times, once for each {_EXACT_KEYS:,}",) if passes > 1 else (),
         )
     )
     return stages
+
+
+def _exact_duplicates(cores: Cores, kept: float, write: StageRate) -> Stage:
+    """Plan the comparison of keys: by the driver if they fit into its memory, else a task for each part of them."""
+    passes = max(1, math.ceil(kept / _EXACT_KEYS))
+    keys = 2 * 2 * kept  # of content and of ids, two 64-bit numbers each
+    alone = passes == 1
+    return cores.stage(
+        "exact duplicates",
+        documents=kept,
+        core_seconds=0.0 if alone else kept * write.driver_per_document + keys * passes * cores.rates.key_seconds,
+        driver=_driver(write, kept) if alone else write.driver_seconds,
+        read=0.0 if alone else keys * 8 * passes,
+        written=0.0,
+        most=passes,
+        memory=100 * min(kept, _EXACT_KEYS) + 8 * kept,
+        notes=() if alone else (f"{passes} tasks, one for each {_EXACT_KEYS:,} keys, each of which reads all keys",),
+        tasks=0 if alone else 2 * passes,
+    )
 
 
 def _near_duplicates(cores: Cores, kept: float, longer: float) -> list[Stage]:

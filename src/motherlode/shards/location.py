@@ -118,7 +118,12 @@ class ObjectPath(PosixPath):
         return {name.lstrip("/")[start:]: int(about.get("size") or 0) for name, about in found.items()}
 
     def glob(self, pattern: str, **_: Any) -> Generator[ObjectPath, None, None]:
-        """Yield what lies directly below and whose name fits a pattern without slashes."""
+        """Yield what lies directly below and whose name fits a pattern; after `**/`, what lies anywhere below."""
+        if pattern.startswith("**/"):
+            wanted = pattern.removeprefix("**/")
+            names = sorted(self.sizes())
+            yield from (self / name for name in names if fnmatch.fnmatchcase(name.rpartition("/")[2], wanted))
+            return
         yield from (item for item in self.iterdir() if fnmatch.fnmatchcase(item.name, pattern))
 
     def read_bytes(self) -> bytes:
