@@ -545,7 +545,7 @@ def test_what_is_read_is_not_replaced_by_what_is_written(tmp_path: Path) -> None
 def test_addresses_and_empty_names_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"text": LONG}])
     monkeypatch.chdir(tmp_path)
-    assert "is an address, not a folder" in refused(path, Path("s3://bucket/corpus"))
+    assert "s4:// addresses are not known" in refused(path, Path("s4://bucket/corpus"))
     assert [item.name for item in tmp_path.iterdir()] == ["a.jsonl"]
     assert "a name of the input is empty" in refused("", tmp_path / "out")
     assert "a name of the input is empty" in refused(path, tmp_path / "out", decontaminate=[""])

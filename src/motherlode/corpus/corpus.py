@@ -23,6 +23,7 @@ import pyarrow as pa
 from motherlode.corpus.outcomes import KEPT, OTHER_SOURCES, READ, SKIPPED, SOURCES, by_stage
 from motherlode.errors import InputError
 from motherlode.shards.dataset import Dataset
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Corpus:
         Raises:
             InputError: There is none, or its build was interrupted.
         """
-        self.folder = Path(folder)
+        self.folder = location(folder)
         manifest = Manifest.read(self.folder)
         if manifest.header["kind"] != "corpus":
             raise InputError(f"is not a corpus but '{manifest.header['kind']}'", where=str(folder))

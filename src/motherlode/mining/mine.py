@@ -29,6 +29,7 @@ from motherlode.mining.train import VERSION
 from motherlode.mining.verdicts import Verdicts
 from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest
 from motherlode.shards.outputs import check_output
 
@@ -71,7 +72,7 @@ def mine(
         raise InputError("the cheap encoder is no cascade", where="--cascade", hint="name a stronger one, e.g. minilm")
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     domains = gather_seeds(seeds)
-    folder = Path(out)
+    folder = location(out)
     check_output(folder, [corpus.folder])
     judged = None
     if verdicts is not None:
