@@ -61,6 +61,10 @@ def _told(url: str) -> Iterator[None]:
     except (InputError, GeneratorExit):
         raise
     except FileNotFoundError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):  # what fsspec makes of no connection
+            reason = " ".join(str(cause).split())[:200]
+            raise InputError(f"cannot be reached ({reason})", where=url) from error
         raise InputError("no such file or folder", where=url) from error
     except PermissionError as error:
         raise InputError("cannot be read (permission denied)", where=url) from error

@@ -93,7 +93,7 @@ def _stages(stats: CorpusStats) -> list[dict[str, Any]]:
 
 
 def _left_chart(stats: CorpusStats, stages: list[dict[str, Any]]) -> Any:
-    values = [("read", float(stats.read))]
+    values = [("records", float(stats.read))]
     if stats.quarantined:
         values.append(("readable", float(stats.read - stats.quarantined)))
     values += [(excerpt(stage["name"], 12), float(stage["left"])) for stage in stages]
