@@ -134,6 +134,7 @@ def write_fresh(folder: Path, texts: Iterable[str], shape: Shape, random_seed: i
     """
     tokenizer = train_tokenizer(_some(texts), shape.vocabulary, shape.window)
     model = fresh_model(tokenizer, shape, random_seed)
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model.save_pretrained(str(folder), safe_serialization=True)
     tokenizer.save_pretrained(str(folder))
     return int(sum(parameter.numel() for parameter in model.parameters()))
