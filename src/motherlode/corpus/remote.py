@@ -62,7 +62,7 @@ def _told(url: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         cause = error.__cause__
-        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):  # what fsspec makes of no connection
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):  # fsspec, of no connection
             reason = " ".join(str(cause).split())[:200]
             raise InputError(f"cannot be reached ({reason})", where=url) from error
         raise InputError("no such file or folder", where=url) from error
