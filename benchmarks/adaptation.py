@@ -6,7 +6,9 @@ the training part, which nothing is trained on, is what domain-only's epochs are
 `motherlode compare`: this program writes its files and `compare.yaml`, runs it, and prints tables. It can be killed
 and run again.
 
-    python benchmarks/adaptation.py --model ../shared/models/base-8m --out adaptation --workers 2
+    python benchmarks/adaptation.py --model ../shared/models/base-8m --out adaptation --workers 2 --n 100 --epochs 1 \
+        --general 400 --questions 60 --limit 50 --dev 12 --warmup-epochs 1 \
+        --methods base domain-only random embedding dsir ntk "ntk loss" oracle                        # on two cores
     python benchmarks/adaptation.py --model MODEL --out adaptation --sizes 100 1000 --n 1000 9000 --seeds 5 \
         --general 30000 --questions 1000 --max-length 512 --limit 0                                   # on a GPU
 """
@@ -39,7 +41,7 @@ METHODS: dict[str, dict[str, Any] | None] = {
     "random": None,
     "embedding": None,
     "dsir": None,
-    "less": {"projection_dimension": 1024},
+    "less": {"projection": "sparse", "projection_dimension": 1024},  # dense ones take minutes a hundred rows on a CPU
     "tsds": None,
     "ntk": None,
     "ntk signs": {"method": "ntk", "kernel": "ntk-signs"},

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from motherlode.adaptation.cpt import continue_pretraining
+    from motherlode.adaptation.sft import fine_tune
     from motherlode.comparison.compare import compare
     from motherlode.corpus.corpus import Corpus
     from motherlode.diagnosis.diagnose import diagnose
@@ -31,8 +33,10 @@ __all__ = [
     "Selection",
     "__version__",
     "compare",
+    "continue_pretraining",
     "diagnose",
     "evaluate",
+    "fine_tune",
     "mine",
     "predict_loss_change",
     "select",
@@ -47,8 +51,10 @@ _HOMES = {
     "Seeds": "motherlode.seeds.seeds",
     "Selection": "motherlode.selection.result",
     "compare": "motherlode.comparison.compare",
+    "continue_pretraining": "motherlode.adaptation.cpt",
     "diagnose": "motherlode.diagnosis.diagnose",
     "evaluate": "motherlode.evaluation.evaluate",
+    "fine_tune": "motherlode.adaptation.sft",
     "mine": "motherlode.mining.mine",
     "predict_loss_change": "motherlode.diagnosis.predict",
     "select": "motherlode.selection.select",

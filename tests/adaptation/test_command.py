@@ -128,7 +128,9 @@ def test_pretraining_with_an_adapter_in_bf16(place: Path) -> None:
 
 
 def test_a_sweep_shows_what_is_gained_and_what_is_forgotten(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (place / "options.yaml").write_text("adapt:\n  cpt: {sequence_length: 48, batch: 4, learning_rate: 0.01}\n")
+    (place / "options.yaml").write_text(
+        "adapt:\n  cpt: {domain: law, sequence_length: 48, batch: 4, learning_rate: 0.01}\n"
+    )
     files = ("--domain", "@domain.jsonl", "--general", "@general.jsonl", "--config", "@options.yaml")
     sweep = ("--ratio-sweep", "0.1,0.9", "--holdout", "0.1", "--tokens", "3000")
     command = ("adapt", "cpt", "--model", "@model", *files, *sweep)

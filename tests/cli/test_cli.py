@@ -38,6 +38,7 @@ COMMANDS = [
     ("search",),
     ("report",),
     ("demo",),
+    ("plan",),
 ]
 HEAVY = ("numpy", "pyarrow", "sklearn", "scipy", "torch", "sentence_transformers", "pandas")
 PATIENCE = 120.0

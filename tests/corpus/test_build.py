@@ -49,7 +49,7 @@ def test_every_format_and_mixture_gives_documents(tmp_path: Path) -> None:
         "deep/h.md.gz": "h",
     }
     stats = corpus.stats()
-    assert stats.notes["files_skipped"] == 1
+    assert stats.notes["files_skipped"] == 1 and stats.skipped == ["i.exe"]
     assert stats.dropped == {"no field 'text'": 1}
     assert {row["id"] for row in documents(corpus)} >= {"deep/er/g.txt", "deep/h.md.gz"}
 
@@ -282,6 +282,8 @@ def test_wrong_field_names_are_answered_with_the_right_ones_and_a_second_try_wor
     assert "no record has the text field 'text' (there are: body, title)" in refused(few, tmp_path / "few")
     assert len(build(few, tmp_path / "few", text_field="body", overwrite=True)) == 1
     write_data(tmp_path / "c.csv", f"id,content\n1,{LONG}\n".encode())
+    write_data(tmp_path / "semicolons.csv", f"id;text\n1;{LONG}\n".encode())
+    assert "columns are separated by ';'" in refused(tmp_path / "semicolons.csv", tmp_path / "semicolons")
     assert "(there are: content, id)" in refused(tmp_path / "c.csv", tmp_path / "table")
 
 
@@ -323,7 +325,7 @@ def test_the_folder_of_another_run_and_a_foreign_one_are_refused(tmp_path: Path)
     other = write_lines(tmp_path / "b.jsonl", [{"text": f"{LONG} too"}])
     build(path, tmp_path / "out")
     before = contents(tmp_path / "out")
-    assert "holds the output of other settings (inputs: " in refused(other, tmp_path / "out")
+    assert "holds the output of other settings (inputs: changed)" in refused(other, tmp_path / "out")
     assert "holds the output of other settings (min_words: 5 -> 2)" in refused(path, tmp_path / "out", min_words=2)
     with Manifest.open(tmp_path / "mined", "mining", {}) as manifest:
         manifest.finish([])
@@ -543,7 +545,7 @@ def test_what_is_read_is_not_replaced_by_what_is_written(tmp_path: Path) -> None
 def test_addresses_and_empty_names_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"text": LONG}])
     monkeypatch.chdir(tmp_path)
-    assert "is an address, not a folder" in refused(path, Path("s3://bucket/corpus"))
+    assert "s4:// addresses are not known" in refused(path, Path("s4://bucket/corpus"))
     assert [item.name for item in tmp_path.iterdir()] == ["a.jsonl"]
     assert "a name of the input is empty" in refused("", tmp_path / "out")
     assert "a name of the input is empty" in refused(path, tmp_path / "out", decontaminate=[""])

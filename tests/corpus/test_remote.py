@@ -167,3 +167,10 @@ def test_paths_of_this_machine_are_no_addresses(tmp_path: Path) -> None:
         assert not remote.is_url(item)
     for item in ("s3://b/x", "HTTPS://x.org/y", "simplecache::s3://b/x"):
         assert remote.is_url(item)
+
+
+def test_a_server_that_does_not_answer_is_not_a_missing_file() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        port = server.server_port  # closed below, and free
+    with pytest.raises(InputError, match="cannot be reached"):
+        find_inputs([f"http://127.0.0.1:{port}/a.jsonl"])

@@ -138,6 +138,23 @@ def test_log_likelihoods_are_direct_ones_whatever_the_batch(tmp_path: Path, shap
         assert right or not same
 
 
+def test_choices_of_one_token_are_read_off_one_row(model: Path) -> None:
+    loaded = load_model(str(model), dtype="fp32", device="cpu")
+    read: list[tuple[int, ...]] = []
+    asked = HarnessModel(loaded)
+    hook = loaded.model.register_forward_pre_hook(
+        lambda _module, _args, given: read.append(tuple(given["input_ids"].shape)), with_kwargs=True
+    )
+    found = asked.loglikelihood([Request("which:", choice) for choice in "abcd"])
+    assert read == [(1, len("which:"))]
+    read.clear()
+    asked.loglikelihood([Request("which:", choice) for choice in (" one", " two", "c", "d")])
+    hook.remove()
+    assert read[-1] == (1, len("which:") + 2 * len(" on"))
+    wanted = [direct(loaded.model, loaded.tokenizer, "which:", choice) for choice in "abcd"]
+    assert [value for value, _ in found] == pytest.approx(wanted, abs=1e-4)
+
+
 def test_the_harness_s_own_scoring_agrees(model: Path) -> None:
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -163,7 +180,8 @@ def test_a_model_with_sliding_windows_is_read_one_choice_at_a_time(tmp_path: Pat
     tiny.tokenizer().save_pretrained(tmp_path)
     loaded = load_model(str(tmp_path), dtype="fp32", device="cpu", attention="eager")
     asked = HarnessModel(loaded)
-    pairs = [("a rather long question, longer than the window", f" {choice}") for choice in ("red cat", "blue dog")]
+    question = "a rather long question, longer than the window"
+    pairs = [(question, choice) for choice in (" red cat", " blue dog", "x", "y")]
     found = asked.loglikelihood([Request(*pair) for pair in pairs])
     assert asked._tree is False
     wanted = [direct(loaded.model, loaded.tokenizer, *pair) for pair in pairs]

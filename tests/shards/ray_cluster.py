@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import psutil
+
+from motherlode.shards.ray_cluster import require_ray
 
 _CONFIG = {  # a node that was killed is noticed within seconds
     "health_check_initial_delay_ms": 1000,
@@ -35,9 +36,7 @@ def _node() -> dict[str, int]:
 @contextlib.contextmanager
 def cluster(nodes: int = 1) -> Iterator[Any]:
     """Start a head and further nodes, of one core each; nothing of it is left afterwards."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import ray
+    ray = require_ray()
     from ray.cluster_utils import Cluster
 
     head = {**_node(), "include_dashboard": False, "_system_config": _CONFIG}

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from motherlode.cli.adapt_tables import is_first, print_plan, print_pretrained, print_sweep, print_tuned
 from motherlode.cli.models import SAMPLES, given
 from motherlode.cli.shared import with_options
 from motherlode.config import Config
-
-if TYPE_CHECKING:
-    from motherlode.adaptation.cpt import Pretrained
-    from motherlode.adaptation.plan import Plan
-    from motherlode.adaptation.sft import FineTuned
-    from motherlode.adaptation.sweep import Sweep
 
 DOCUMENTS = "a corpus, a folder of mine's domains, or JSONL or Parquet with `text`"
 
@@ -91,6 +85,17 @@ def trains(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., Non
     return lambda command: with_options(command, Training, lambda _values: {}, **defaults)
 
 
+_PROJECT = (
+    "train",
+    "dev",
+    "selected",
+    "domain",
+    "general",
+    "domain_dev",
+    "general_dev",
+)  # what `run` reads: typed here
+
+
 def _options(context: typer.Context, way: str, fields: type[Config]) -> dict[str, Any]:
     """Return options from the file's section, and over them what was typed; the model must be among them.
 
@@ -103,6 +108,7 @@ def _options(context: typer.Context, way: str, fields: type[Config]) -> dict[str
 
     path = context.params["config"]
     section = read_section(path, "adapt", AdaptSection).get(way, {})
+    section = {name: value for name, value in section.items() if name not in _PROJECT}
     fields.parse({"model": "-", **section}, f"{path}: adapt.{way}")
     values = {**section, **given(context, fields)}
     if not values.get("model"):
@@ -155,7 +161,7 @@ def sft_command(
     if context.params["plan_only"]:
         from motherlode.adaptation.sft import plan_fine_tuning
 
-        _print_plan(plan_fine_tuning(train, **files, **options), "samples")
+        print_plan(plan_fine_tuning(train, **files, **options), "samples")
         return
     from motherlode.adaptation.sft import fine_tune
 
@@ -165,11 +171,11 @@ def sft_command(
         **files,
         quiet=False,
         overwrite=context.params["overwrite"],
-        tell=lambda plan: _print_plan(plan, "samples"),
+        tell=lambda plan: print_plan(plan, "samples"),
         **options,
     )
-    if _first():
-        _print_tuned(tuned)
+    if is_first():
+        print_tuned(tuned)
 
 
 @adapt_app.command("cpt")
@@ -218,7 +224,7 @@ def cpt_command(
     told: dict[str, Any] = {
         "quiet": False,
         "overwrite": context.params["overwrite"],
-        "tell": lambda plan: _print_plan(plan, "sequences"),
+        "tell": lambda plan: print_plan(plan, "sequences"),
     }
     if ratio_sweep is not None:
         from motherlode.adaptation.sweep import parse_ratios, sweep_ratios
@@ -231,22 +237,22 @@ def cpt_command(
             from motherlode.adaptation.sweep import plan_sweep
 
             for plan in plan_sweep(domain, ratios, **files, **options):
-                _print_plan(plan, "sequences")
+                print_plan(plan, "sequences")
             return
         swept = sweep_ratios(domain, _named(out), ratios, **files, **told, **options)
-        if _first():
-            _print_sweep(swept)
+        if is_first():
+            print_sweep(swept)
         return
     if context.params["plan_only"]:
         from motherlode.adaptation.cpt import plan_pretraining
 
-        _print_plan(plan_pretraining(domain, **files, **options), "sequences")
+        print_plan(plan_pretraining(domain, **files, **options), "sequences")
         return
     from motherlode.adaptation.cpt import continue_pretraining
 
     trained = continue_pretraining(domain, _named(out), **files, **told, **options)
-    if _first():
-        _print_pretrained(trained)
+    if is_first():
+        print_pretrained(trained)
 
 
 def _named(out: Path | None) -> Path:
@@ -255,128 +261,3 @@ def _named(out: Path | None) -> Path:
     if out is None:
         raise InputError("names no folder", where="--out", hint="name one, or stop at the plan with --plan-only")
     return out
-
-
-def _first() -> bool:
-    """Return whether this is the process of a launcher's group that prints."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _print_plan(plan: Plan, unit: str) -> None:
-    """Print what a run will do and need."""
-    if not _first():
-        return
-    from rich.console import Console
-
-    from motherlode.cli.tables import plain, table_of
-
-    table = table_of("Plan", ["", ""])
-    table.show_header = False
-    rows = {
-        unit: f"{plan.samples:,}",
-        "tokens": f"{plan.tokens:,}",
-        "steps": f"{plan.steps:,} of {plan.batch:,} {unit}",
-        "trained weights": f"{plan.trained:,} of {plan.parameters:,}",
-    }
-    for name, value in plan.details.items():
-        rows[name] = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-    held = ", ".join(f"{name} {_bytes(size)}" for name, size in plan.memory.items())
-    rows["memory"] = f"{_bytes(plan.memory_total)} ({held})"
-    if plan.tokens_per_second is not None and plan.seconds is not None:
-        rows["time"] = f"{_duration(plan.seconds)} (probed: {plan.tokens_per_second:,.0f} tokens/s)"
-    for name, value in rows.items():
-        table.add_row(plain(name), plain(value))
-    Console().print(table)
-
-
-def _print_tuned(tuned: FineTuned) -> None:
-    """Print what was fine-tuned."""
-    from rich.console import Console
-
-    from motherlode.cli.tables import plain, table_of
-    from motherlode.report.adaptation import write_adaptation_report
-
-    table = table_of("Fine-tuned", ["samples", "tokens", "steps", "time", "loss", "dev loss", "taken from step"])
-    dev = "-"
-    if tuned.dev_losses:
-        dev = f"{tuned.dev_losses[0][1]:.4f} -> {min(loss for _, loss in tuned.dev_losses):.4f}"
-    table.add_row(
-        f"{tuned.samples:,}",
-        f"{tuned.tokens:,}",
-        f"{tuned.steps:,}",
-        _duration(tuned.seconds),
-        f"{tuned.losses[0]:.4f} -> {tuned.losses[-1]:.4f}",
-        dev,
-        f"{tuned.best_step:,}",
-    )
-    console = Console()
-    console.print(table)
-    console.print(plain(f"adapter: {tuned.adapter}"))
-    if tuned.merged is not None:
-        console.print(plain(f"model: {tuned.merged}"))
-    console.print(plain(f"report: {write_adaptation_report(tuned.folder)}"))
-
-
-def _row(trained: Pretrained) -> list[str]:
-    def change(before: float | None, after: float | None) -> str:
-        return "-" if before is None or after is None else f"{before:.4f} -> {after:.4f}"
-
-    return [
-        f"{trained.ratio:.4f}",
-        f"{trained.tokens:,}",
-        f"{trained.domain_tokens:,}",
-        f"{trained.domain_readings:.2f}",
-        f"{trained.steps:,}",
-        _duration(trained.seconds),
-        change(trained.domain_loss_before, trained.domain_loss),
-        change(trained.general_loss_before, trained.general_loss),
-        "-" if trained.forgetting is None else f"{trained.forgetting:+.4f}",
-    ]
-
-
-_COLUMNS = ["ratio", "tokens", "domain", "readings", "steps", "time", "domain loss", "general loss", "forgetting"]
-
-
-def _print_pretrained(trained: Pretrained) -> None:
-    """Print what a continued pre-training came to."""
-    from rich.console import Console
-
-    from motherlode.cli.tables import plain, table_of
-    from motherlode.report.adaptation import write_adaptation_report
-
-    table = table_of("Continued pre-training", _COLUMNS)
-    table.add_row(*_row(trained))
-    console = Console()
-    console.print(table)
-    console.print(plain(f"model: {trained.model}"))
-    console.print(plain(f"report: {write_adaptation_report(trained.folder)}"))
-
-
-def _print_sweep(swept: Sweep) -> None:
-    """Print the ratios of a sweep beside each other."""
-    from rich.console import Console
-
-    from motherlode.cli.tables import plain, table_of
-    from motherlode.report.adaptation import write_sweep_report
-
-    table = table_of("Ratios at the same budget", _COLUMNS)
-    for trained in swept.runs:
-        table.add_row(*_row(trained))
-    console = Console()
-    console.print(table)
-    console.print(plain(f"report: {write_sweep_report(swept)}"))
-
-
-def _bytes(size: int) -> str:
-    value, unit = float(size), "B"
-    for name in ("KiB", "MiB", "GiB", "TiB"):
-        if value < 1024:
-            break
-        value, unit = value / 1024, name
-    return f"{value:.3g} {unit}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5_400 else f"{seconds / 3_600:.1f} h"

@@ -8,17 +8,22 @@ from typing import Annotated
 import typer
 
 from motherlode.cli.engine import Runs, runs_tasks
+from motherlode.shards.location import location
 
 corpus_app = typer.Typer(help="Build a corpus of clean documents, and look at it.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(help="Folder of a corpus.", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of a corpus, also s3:// or gs://.", parser=location, show_default=False)
+]
 
 
 @corpus_app.command("build")
 @runs_tasks
 def build_command(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the corpus, also s3:// or gs://.", parser=location, show_default=False)
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -228,7 +233,9 @@ def encode_command(
 @runs_tasks
 def deduplicate_command(
     folder: Folder,
-    out: Annotated[Path, typer.Option(help="Folder of the new corpus.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the new corpus, also s3:// or gs://.", parser=location, show_default=False)
+    ],
     threshold: Annotated[float, typer.Option(help="Cosine, 0 to 1, from which two documents are alike.")] = 0.95,
     encoder: Annotated[
         str | None, typer.Option(help="Which vectors; default: the only ones there are.", show_default=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motherlode.cli.models import SAMPLES, given, opens
+from motherlode.shards.location import path_here
 
 if TYPE_CHECKING:
     from motherlode.diagnosis.result import Diagnosis
@@ -22,7 +23,9 @@ def diagnose_command(
     model: Model,
     domain: Domain,
     pool: Annotated[Path, typer.Option(help=f"General samples: {SAMPLES}.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder of diagnosis.json and report.html.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder of diagnosis.json and report.html.", parser=path_here, show_default=False)
+    ],
     domain_sample: Annotated[int, typer.Option(help="Domain samples that scores are for, at random.")] = 64,
     pool_sample: Annotated[int, typer.Option(help="Pool samples that are scored, at random.")] = 256,
     top: Annotated[
@@ -112,7 +115,9 @@ def predict_command(
     epochs: Annotated[int, typer.Option(help="Times that the set is read.")] = 1,
     batch: Annotated[int, typer.Option(help="Samples of a step; 0: all in one step.")] = 0,
     measure: Annotated[bool, typer.Option("--measure", help="Run the training too, and measure the change.")] = False,
-    out: Annotated[Path | None, typer.Option(help="JSON file of the prediction.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file of the prediction.", parser=path_here, show_default=False)
+    ] = None,
     warmup_rate: Annotated[float, typer.Option(help="Highest learning rate of the warm-up.")] = 2e-4,
 ) -> None:
     """Predict how training on a set changes the domain's loss, to first order."""

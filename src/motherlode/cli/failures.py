@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from motherlode.shards.location import location
+
 
 def failures_command(
-    folder: Annotated[Path, typer.Argument(help="Any folder that a command wrote, or failed to.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Any folder that a command wrote, or failed to.", parser=location, show_default=False)
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a shard.")] = False,
 ) -> None:
     """Print why shards were given up, over a folder and the folders of stages within it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motherlode.cli.llm import Asking, asks
+from motherlode.shards.location import path_here
 
 if TYPE_CHECKING:
     from motherlode.seeds.generate import Generated
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def generate_seeds(
     asking: Asking,
     domain: Annotated[str, typer.Option(help="Name of the domain; the paper's 21 industries are known.")],
-    out: Annotated[Path, typer.Option(help="Seed file to write (JSONL); answers are kept beside it.")],
+    out: Annotated[
+        Path, typer.Option(help="Seed file to write (JSONL); answers are kept beside it.", parser=path_here)
+    ],
     n: Annotated[int, typer.Option("--n", "-n", help="Seeds to write.")] = 200,
     description: Annotated[
         str | None, typer.Option(help="A sentence on what belongs to the domain.", show_default=False)

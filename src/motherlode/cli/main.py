@@ -24,10 +24,12 @@ from motherlode.cli.evaluate import evaluate_command
 from motherlode.cli.failures import failures_command
 from motherlode.cli.judge import judge_command
 from motherlode.cli.mine import mine_command, search_command
+from motherlode.cli.plan import plan_command
 from motherlode.cli.seeds import seeds_app
 from motherlode.cli.select import select_command
 from motherlode.cli.workflow import init_command, run_command, status_command
 from motherlode.errors import MotherlodeError
+from motherlode.shards.location import location, path_here
 
 _INTERRUPTED = 130
 
@@ -54,6 +56,7 @@ app.command("status")(status_command)
 app.command("compare")(compare_command)
 app.command("evaluate")(evaluate_command)
 app.command("failures")(failures_command)
+app.command("plan")(plan_command)
 
 
 def _version(value: bool) -> None:
@@ -79,7 +82,9 @@ def _options(
 @app.command("demo")
 @runs_tasks
 def demo_command(
-    out: Annotated[Path, typer.Option(help="Folder of the demo's corpus, results and report.")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the demo's corpus, results and report.", parser=path_here)
+    ] = Path("demo"),
     *,
     runs: Runs,
 ) -> None:
@@ -95,7 +100,8 @@ def report_command(
     run: Annotated[
         Path,
         typer.Argument(
-            help="Folder of `mine`, `corpus build`, `diagnose`, `adapt`, `evaluate` or `compare`, or file of `select`."
+            help="Folder of `mine`, `corpus build`, `diagnose`, `adapt`, `evaluate` or `compare`, or file of `select`.",
+            parser=location,
         ),
     ],
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from motherlode.cli.engine import Runs, runs_tasks
+from motherlode.shards.location import location
 
 
 def _parse_seeds(specs: list[str]) -> dict[str, Any]:
@@ -39,12 +40,16 @@ def _parse_threshold(value: str) -> float | None:
 
 @runs_tasks
 def mine_command(
-    corpus: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
+    corpus: Annotated[
+        Path, typer.Option(help="Folder of the corpus, also s3:// or gs://.", parser=location, show_default=False)
+    ],
     seeds: Annotated[
         list[str],
         typer.Option(help="NAME=FILE, NAME=builtin, or the NAME of a pack; once a domain.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the results.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results, also s3:// or gs://.", parser=location, show_default=False)
+    ],
     encoder: Annotated[
         str, typer.Option(help="lexical, minilm, st:MODEL, static:FOLDER, distil:minilm or distil:st:MODEL.")
     ] = "lexical",
@@ -131,7 +136,9 @@ def _escape_controls(line: str) -> str:
 
 def search_command(
     query: Annotated[str, typer.Argument(help="Any text.", show_default=False)],
-    corpus: Annotated[Path, typer.Option(help="Folder of the corpus.", show_default=False)],
+    corpus: Annotated[
+        Path, typer.Option(help="Folder of the corpus, also s3:// or gs://.", parser=location, show_default=False)
+    ],
     k: Annotated[int, typer.Option("-k", help="How many documents.")] = 10,
     encoder: Annotated[
         str | None, typer.Option(help="Which vectors; default: the only ones there are.", show_default=False)

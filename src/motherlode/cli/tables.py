@@ -70,7 +70,10 @@ def print_corpus(corpus: Corpus, sources: bool) -> None:
         console.print("these counts do not add up: the corpus is damaged", style="bold red")
     for name, value in {**stats.notes, "chunks": stats.chunks}.items():
         if value:
-            console.print(f"{name.replace('_', ' ')}: {value:,}")
+            which = (
+                f" ({', '.join(plain(file, 60).plain for file in stats.skipped)})" if name == "files_skipped" else ""
+            )
+            console.print(Text(f"{name.replace('_', ' ')}: {value:,}{which}"))
     if not sources:
         return
     if stats.languages:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from motherlode.corpus.columns import RECORD
@@ -24,7 +23,16 @@ from motherlode.corpus.decontaminate.options import DecontaminateOptions
 from motherlode.corpus.decontaminate.step import EXTRA, Decontaminate
 from motherlode.corpus.fields import Fields, no_text_field
 from motherlode.corpus.filters import document_steps
-from motherlode.corpus.outcomes import DUPLICATES, OTHER_SOURCES, PARAGRAPHS, READ, SOURCES, settled
+from motherlode.corpus.outcomes import (
+    DUPLICATES,
+    MOST_SKIPPED,
+    OTHER_SOURCES,
+    PARAGRAPHS,
+    READ,
+    SKIPPED,
+    SOURCES,
+    settled,
+)
 from motherlode.corpus.quality.presets import QualityConfig, QualityOptions
 from motherlode.corpus.quality.step import FilterQuality, quality_step
 from motherlode.corpus.read import FIELDS_WITHOUT_TEXT, read_tasks
@@ -39,6 +47,7 @@ from motherlode.shards import store
 from motherlode.shards.dataset import Dataset, Source
 from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Entry, Manifest, merge_stats
 from motherlode.shards.outputs import check_output
 from motherlode.shards.step import Step, check_chain
@@ -78,7 +87,8 @@ def build(
 
     Args:
         inputs: Files, folders (searched through) and glob patterns, in the formats of `sources.FORMATS`.
-        out: The folder of the corpus; continued if the same build was interrupted there.
+        out: The folder of the corpus, here or in a store (`s3://bucket/corpus`); continued if the same build was
+            interrupted there.
         config: What to do with the input.
         engine: Who does the work; by default this machine's cores.
         overwrite: Whether another corpus in the folder is replaced.
@@ -91,7 +101,7 @@ def build(
         MotherlodeError: The work failed; what is done is kept for the next try.
     """
     config = config or BuildConfig()
-    folder = Path(out)
+    folder = location(out)
     overwrite = overwrite or _holds_nothing(folder)
     check_output(folder, [config.block_urls] if config.block_urls else [])
     found = find_inputs(inputs, config.format, folder)
@@ -230,6 +240,7 @@ def _summary(staged: Dataset, documents: Dataset, skipped: Sequence[str], stages
     first, second = staged.stats, documents.stats
     by_source = merge_stats({key: part.get(key, {}) for key in (SOURCES, OTHER_SOURCES)} for part in (first, second))
     stats = {**first, **second, **settled(by_source), "files_skipped": len(skipped)}
+    stats[SKIPPED] = dict.fromkeys(sorted(Path(name).name for name in skipped)[:MOST_SKIPPED], 1)
     stats["stages"] = {stage: place for place, stage in enumerate(stages)}
     stats.pop(FIELDS_WITHOUT_TEXT, None)
     return Entry("build", fingerprint("summary", list(documents.digest)), (), dict(sorted(counts.items())), stats)
@@ -258,6 +269,6 @@ def _require_documents(staged: Dataset, documents: Dataset, folder: Path, text_f
 
 def _first_error(quarantine: Path) -> str | None:
     for path in sorted(quarantine.glob("*.parquet")):
-        first = pq.read_table(path).slice(0, 1).to_pylist()[0]
+        first = store.read_table(path).slice(0, 1).to_pylist()[0]
         return f"the first error is: {first['origin']}, {first['location'] or 'whole'}: {first['error']}"
     return None

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from motherlode.corpus.outcomes import KEPT, OTHER_SOURCES, READ, SOURCES, by_stage
+from motherlode.corpus.outcomes import KEPT, OTHER_SOURCES, READ, SKIPPED, SOURCES, by_stage
 from motherlode.errors import InputError
 from motherlode.shards.dataset import Dataset
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class CorpusStats:
         other_sources: Documents of all further sources.
         chunks: Chunks that documents were cut into; 0 if none was.
         languages: Documents by language before any was dropped, most frequent first; empty if none was told.
+        skipped: Names of files in the given folders that no reader knows or that are empty, the first ones.
         notes: Other statistics (texts repaired, ids renamed, files skipped).
         near_duplicates: Clusters of near-duplicates, as in `near_duplicates.report`; None if they were not looked for.
         contamination: Documents and items by evaluation file, as in `decontaminate.review`: empty if no document holds
@@ -70,6 +72,7 @@ class CorpusStats:
     other_sources: int
     chunks: int
     languages: dict[str, int]
+    skipped: list[str]
     notes: dict[str, int]
     near_duplicates: dict[str, Any] | None = None
     contamination: list[dict[str, Any]] | None = None
@@ -106,7 +109,7 @@ class Corpus:
         Raises:
             InputError: There is none, or its build was interrupted.
         """
-        self.folder = Path(folder)
+        self.folder = location(folder)
         manifest = Manifest.read(self.folder)
         if manifest.header["kind"] != "corpus":
             raise InputError(f"is not a corpus but '{manifest.header['kind']}'", where=str(folder))
@@ -198,7 +201,7 @@ class Corpus:
         order = stats.get("stages", {})
         documents = {source: row[KEPT] for source, row in by_source.items() if row.get(KEPT)}
         shown = dict(sorted(documents.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SHOWN])
-        known = {"words", "length_histogram", "languages", "chunks", "stages", SOURCES, OTHER_SOURCES}
+        known = {"words", "length_histogram", "languages", "chunks", "stages", SKIPPED, SOURCES, OTHER_SOURCES}
         languages = sorted(stats.get("languages", {}).items(), key=lambda item: (-item[1], item[0]))
         return CorpusStats(
             read=counts.get("read", 0),
@@ -214,6 +217,7 @@ class Corpus:
             other_sources=counts.get("kept", 0) - sum(shown.values()),
             chunks=stats.get("chunks", 0),
             languages=dict(languages),
+            skipped=list(stats.get(SKIPPED, {})),
             notes={k: v for k, v in stats.items() if k not in known},
             near_duplicates=read_clusters(self.folder),
             contamination=summarise(self.folder, asked="evaluation" in self.manifest.settings),

@@ -114,8 +114,14 @@ def no_text_field(field: str, names: Iterable[str], where: str) -> InputError:
     if field in names:
         what = f"the field '{field}' holds no string in any record"
         return InputError(what, where=where, hint="name the field with the text with --text-field")
+    separator = next((mark for mark in ";|\t" if len(names) == 1 and field in names[0].split(mark)), None)
+    hint = "name it with --text-field"
+    if separator is not None:
+        hint = f"columns are separated by {separator!r}: " + (
+            "use --format tsv" if separator == "\t" else "write them with commas or tabs (--format tsv)"
+        )
     return InputError(
         f"no record has the text field '{field}' (there are: {', '.join(names[:MOST_NAMES]) or 'none'})",
         where=where,
-        hint="name it with --text-field",
+        hint=hint,
     )

@@ -40,8 +40,8 @@ def read_mapped(source: Source) -> pa.RecordBatch:
 
 
 @functools.lru_cache(_OPEN)
-def _mapped(path: Path, _digest: str) -> pa.RecordBatch:
-    with pa.memory_map(str(path)) as file:
+def _mapped(path: Path, digest: str) -> pa.RecordBatch:
+    with store.map_arrow(path, digest) as file:
         reader = pa.ipc.open_file(file)
         if reader.num_record_batches == 0:
             return pa.RecordBatch.from_pylist([], reader.schema)

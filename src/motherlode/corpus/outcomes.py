@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MOST_SOURCES = 1000
+SKIPPED, MOST_SKIPPED = "skipped_files", 20  # names of input files that were passed over, and how many are kept
 SOURCES, OTHER_SOURCES = "sources", "other_sources"
 READ, KEPT, QUARANTINED = "read", "kept", "quarantined"
 DUPLICATES, PARAGRAPHS = "duplicates", "repeated paragraphs"  # stages of what is dropped over all shards

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from motherlode.errors import InputError, MissingExtraError
+from motherlode.errors import InputError
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.objects import known_protocol, missing_package
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+(?:://|::)", re.IGNORECASE)
 _TELLING = ("ETag", "etag", "md5Hash", "md5", "checksum", "content_md5", "generation", "LastModified", "last_modified")
 _TELLING_TIMES = ("mtime", "updated", "Last-Modified", "created")
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "remote", "https": "remote"}
 _READ_AHEAD = 1 << 22
 
 
@@ -61,32 +61,24 @@ def _told(url: str) -> Iterator[None]:
     except (InputError, GeneratorExit):
         raise
     except FileNotFoundError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):  # fsspec, of no connection
+            reason = " ".join(str(cause).split())[:200]
+            raise InputError(f"cannot be reached ({reason})", where=url) from error
         raise InputError("no such file or folder", where=url) from error
     except PermissionError as error:
         raise InputError("cannot be read (permission denied)", where=url) from error
     except ImportError as error:
-        raise _missing(url, error) from error
+        raise missing_package(url, error) from error
     except Exception as error:  # every file system has errors of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"cannot be read ({reason})", where=url) from error
 
 
-def _missing(url: str, error: ImportError) -> InputError:
-    protocol = url.partition(":")[0].lower()
-    if protocol in _EXTRAS:
-        return MissingExtraError(_EXTRAS[protocol], f"reading {protocol}:// addresses", where=url)
-    return InputError(f"reading {protocol}:// addresses needs a package ({error})", where=url)
-
-
 def _file_system(url: str) -> tuple[Any, str]:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise _missing(url, error) from error
-    known = fsspec.available_protocols()
-    protocol = url.partition(":")[0].lower()
-    if protocol not in known:
-        raise InputError(f"{protocol}:// addresses are not known", where=url, hint="use s3://, gs:// or https://")
+    known_protocol(url.partition(":")[0].lower(), url)
+    import fsspec
+
     file_system, path = fsspec.core.url_to_fs(url)
     return file_system, path
 

@@ -29,6 +29,7 @@ from motherlode.corpus.write import WriteTask
 from motherlode.shards.dataset import Dataset
 from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Entry, Manifest
 from motherlode.shards.outputs import check_output
 
@@ -82,7 +83,7 @@ def deduplicate(
     options = options or SemanticOptions.parse({}, "deduplicate")
     vectors = corpus.vectors(options.encoder)
     settings = {"deduplicated": [fingerprint(list(corpus.documents.digest)), vectors.key], **options.model_dump()}
-    folder = Path(out)
+    folder = location(out)
     check_output(folder, [corpus.folder])
     with Manifest.open(folder, "corpus", settings, overwrite=overwrite) as outer:
         if outer.complete:

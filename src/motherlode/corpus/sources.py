@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from motherlode.corpus import remote
 from motherlode.errors import InputError, nearest
 from motherlode.shards.fingerprint import file_digest
+from motherlode.shards.location import ObjectPath, location
 from motherlode.shards.outputs import check_output
 
 FORMATS = {
@@ -131,6 +132,8 @@ def find_inputs(inputs: Sequence[str | Path], format: str | None = None, out: Pa
             raise InputError("a name of the input is empty", hint="name files, folders or patterns")
         if remote.is_url(item):
             far, ignored = _far_files(str(item), format)
+            if isinstance(out, ObjectPath):
+                _refuse_inside(str(item), far, out)
             named |= {file.url: file for file in far if file.url not in named}
             skipped += ignored
             continue
@@ -190,6 +193,15 @@ def _walk(folder: Path) -> list[Path]:
 
 def _known_formats() -> str:
     return f"known: {', '.join(sorted(FORMATS))}, each also .gz or .zst; or name one with --format"
+
+
+def _refuse_inside(item: str, files: Sequence[remote.RemoteFile], out: ObjectPath) -> None:
+    """Refuse input that lies where the output goes."""
+    for file in files:
+        if file.url.startswith(("http://", "https://")):
+            continue
+        if location(file.url).is_relative_to(out):
+            raise InputError("lies in the output folder", where=item, hint="choose another output folder")
 
 
 def _far_files(url: str, format: str | None) -> tuple[list[remote.RemoteFile], list[str]]:

@@ -57,11 +57,12 @@ def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
     return scaled
 
 
-def parse_spec(spec: str) -> tuple[str, str]:
+def parse_spec(spec: str, where: str = "--encoder") -> tuple[str, str]:
     """Split a specification into its kind and the rest.
 
     Args:
         spec: As in the module's description.
+        where: The option that holds it, for errors.
 
     Returns:
         The kind, and what follows the colon (empty if nothing does).
@@ -71,7 +72,7 @@ def parse_spec(spec: str) -> tuple[str, str]:
     """
     kind, _, rest = spec.partition(":")
     if kind not in KINDS:
-        raise InputError(f"unknown encoder {spec!r}", where="--encoder", hint=nearest(kind, KINDS))
+        raise InputError(f"unknown encoder {spec!r}", where=where, hint=nearest(kind, KINDS))
     if kind in ("st", "static", "distil") and not rest:
         raise InputError(f"the encoder {kind!r} needs a model, as in {kind}:MODEL", where="--encoder")
     if kind in ("lexical", "minilm") and rest:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -178,7 +178,7 @@ class LexicalEncoder:
         """
         try:
             about: dict[str, Any] = json.loads((folder / "encoder.json").read_text("utf-8"))
-            weights = load_file(folder / _WEIGHTS)
+            weights = load((folder / _WEIGHTS).read_bytes())
             encoder = cls(weights["idf"], weights["components"], about["digest"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise InputError(f"holds no readable encoder ({error})", where=str(folder)) from error

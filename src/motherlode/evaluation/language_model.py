@@ -49,6 +49,17 @@ class _Row:
         """Tokens that the model reads; nothing follows a branch's last one."""
         return len(self.prompt) + sum(len(tokens) - 1 for _, tokens in self.branches)
 
+    @property
+    def branched(self) -> bool:
+        """Whether it needs a mask: a branch of one token is read off the prompt's end."""
+        return sum(len(tokens) > 1 for _, tokens in self.branches) > 1
+
+    def apart(self) -> list[_Row]:
+        """Return the branches in rows that need no mask."""
+        single = [branch for branch in self.branches if len(branch[1]) == 1]
+        longer = [[branch] for branch in self.branches if len(branch[1]) > 1]
+        return [_Row(self.prompt, branches) for branches in ([single, *longer] if single else longer)]
+
 
 class HarnessModel(HFLM):  # type: ignore[misc]
     """What the harness calls a language model.
@@ -144,8 +155,8 @@ class HarnessModel(HFLM):  # type: ignore[misc]
         rows = self._make_rows(requests)
         if self._tree is None:
             self._tree = self._check_tree(rows)
-        if not self._tree:
-            rows = [_Row(row.prompt, [branch]) for row in rows for branch in row.branches]
+        if self._tree is False:
+            rows = [part for row in rows for part in row.apart()]
         left = rows
         while left:
             groups = plan([row.length for row in left], self.budget)
@@ -197,7 +208,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
 
     def _check_tree(self, rows: Sequence[_Row]) -> bool | None:
         """Compute one row with several branches both ways; None if there is no such row to compute."""
-        several = [row for row in rows if sum(len(tokens) > 1 for _, tokens in row.branches) > 1]
+        several = [row for row in rows if row.branched]
         if not several:
             return None
         row = min(several, key=lambda row: row.length)
@@ -213,7 +224,7 @@ class HarnessModel(HFLM):  # type: ignore[misc]
         width = max(row.length for row in rows)
         ids = torch.zeros((len(rows), width), dtype=torch.long)
         positions = torch.zeros((len(rows), width), dtype=torch.long)
-        branched = any(sum(len(tokens) > 1 for _, tokens in row.branches) > 1 for row in rows)
+        branched = any(row.branched for row in rows)
         allowed = torch.zeros((len(rows), width, width), dtype=torch.bool) if branched else None
         read: list[tuple[int, int, int, int]] = []  # row, where, the token to come, request
         for place, row in enumerate(rows):

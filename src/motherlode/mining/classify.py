@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from scipy import sparse
 
 from motherlode.encode.lexical import weighted
@@ -184,7 +184,7 @@ class DomainClassifier:
             about = json.loads((folder / _ABOUT).read_text("utf-8"))
             if about["version"] != VERSION:
                 raise InputError("holds a classifier of another version", where=str(folder), hint="run `mine` again")
-            tensors = load_file(folder / _WEIGHTS)
+            tensors = load((folder / _WEIGHTS).read_bytes())
             levels = range(about["granularities"])
             clusters = Clusters(tuple(tensors[f"centres.{level}"] for level in levels))
             models = [

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from motherlode.mining.label import round_column, score_column
 from motherlode.mining.retrieve import nearest_column, similarity_column
@@ -160,7 +159,7 @@ class ExportTask:
         domain = self.selection.domain
         score, first = score_column(domain), round_column(domain)
         seed, near = nearest_column(domain), similarity_column(domain)
-        there = set(pq.read_schema(documents.path).names)
+        there = set(store.read_schema(documents.path).names)
         page = [name for name in _PAGE_COLUMNS if name in there]
         inputs = [(documents, (*_COLUMNS, *page)), (labels, [score, first, "labels"]), (retrieved, [seed, near])]
         for batch in aligned_batches(inputs):
@@ -264,4 +263,4 @@ def read_export(folder: Path) -> Iterator[dict[str, Any]]:
             with path.open(encoding="utf-8") as stream:
                 yield from map(json.loads, stream)
         elif path.suffix == ".parquet":
-            yield from pq.read_table(path).to_pylist()
+            yield from store.read_table(path).to_pylist()

@@ -29,6 +29,7 @@ from motherlode.mining.train import VERSION
 from motherlode.mining.verdicts import Verdicts
 from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest
 from motherlode.shards.outputs import check_output
 
@@ -67,11 +68,11 @@ def mine(
     if config.retrieval not in RETRIEVALS:
         hint = nearest(config.retrieval, RETRIEVALS)
         raise InputError(f"unknown retrieval {config.retrieval!r}", where="--retrieval", hint=hint)
-    if config.cascade is not None and parse_spec(config.cascade)[0] == "lexical":
+    if config.cascade is not None and parse_spec(config.cascade, "--cascade")[0] == "lexical":
         raise InputError("the cheap encoder is no cascade", where="--cascade", hint="name a stronger one, e.g. minilm")
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     domains = gather_seeds(seeds)
-    folder = Path(out)
+    folder = location(out)
     check_output(folder, [corpus.folder])
     judged = None
     if verdicts is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from motherlode.errors import InputError
 from motherlode.mining.calibrate import Calibration
 from motherlode.mining.findings import Finding
+from motherlode.shards.location import location
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class MineResult:
         Raises:
             InputError: There is none, or it is damaged.
         """
-        path = Path(folder) / "result.json"
+        path = location(folder) / "result.json"
         try:
             values = json.loads(path.read_text("utf-8"))
             domains = {}
@@ -133,7 +134,7 @@ class MineResult:
             rounds, contrast = tuple(values.pop("rounds")), tuple(values.pop("contrast"))
             return cls(domains=domains, findings=findings, rounds=rounds, contrast=contrast, **values)
         except OSError:
-            what = "holds no result of `mine`" if Path(folder).is_dir() else "no such folder"
+            what = "holds no result of `mine`" if path.parent.is_dir() else "no such folder"
             raise InputError(what, where=str(folder), hint="name a folder that `mine` wrote") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"is damaged ({error})", where=str(path), hint="run `mine` again") from error

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from motherlode.encode.vectors import COLUMN, from_column
 from motherlode.shards import store
@@ -57,7 +57,7 @@ class SeedMatrix:
     @classmethod
     def load(cls, path: Path) -> SeedMatrix:
         """Read what `save` wrote."""
-        parts = load_file(path)
+        parts = load(path.read_bytes())
         return cls(parts["vectors"], parts["labels"], tuple(parts["names"].tobytes().decode().split("\0")))
 
     def nearest(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

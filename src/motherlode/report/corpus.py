@@ -23,6 +23,7 @@ from motherlode.report.rows import Best, numbered
 from motherlode.report.text import excerpt
 from motherlode.shards import store
 from motherlode.shards.dataset import Dataset
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest, merge_stats
 
 REPORT = "report.html"
@@ -37,7 +38,7 @@ _EXAMPLE_CLUSTERS = 5  # of near-duplicates
 def is_corpus(folder: Path | str) -> bool:
     """Return whether a folder holds a corpus, finished or not."""
     try:
-        return bool(Manifest.read(Path(folder)).header["kind"] == "corpus")
+        return bool(Manifest.read(location(folder)).header["kind"] == "corpus")
     except InputError:
         return False
 
@@ -92,7 +93,7 @@ def _stages(stats: CorpusStats) -> list[dict[str, Any]]:
 
 
 def _left_chart(stats: CorpusStats, stages: list[dict[str, Any]]) -> Any:
-    values = [("read", float(stats.read))]
+    values = [("records", float(stats.read))]
     if stats.quarantined:
         values.append(("readable", float(stats.read - stats.quarantined)))
     values += [(excerpt(stage["name"], 12), float(stage["left"])) for stage in stages]

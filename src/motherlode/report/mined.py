@@ -19,6 +19,7 @@ from motherlode.mining.result import MineResult
 from motherlode.mining.retrieve import SeedMatrix, nearest_column, similarity_column
 from motherlode.report.rows import Best, fetch, numbered
 from motherlode.shards.dataset import Dataset
+from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest
 
 EXTREMES = 8  # documents of each kind shown for a domain
@@ -136,7 +137,7 @@ class Mined:
 
     def _corpus_folder(self) -> Path:
         """Return the corpus's folder: where it was, or beside the mined one if both were moved."""
-        named = Path(self.result.corpus)
+        named = location(self.result.corpus)
         beside = self.folder.resolve().parent / named.name
         return beside if not named.exists() and beside.exists() else named
 

@@ -23,6 +23,7 @@ from motherlode.report.projection import project
 from motherlode.report.scatter import Dot, scatter
 from motherlode.report.text import excerpt
 from motherlode.shards import store
+from motherlode.shards.location import location
 
 REPORT = "report.html"
 _HOVER = 140  # characters of a text in a hover text
@@ -51,7 +52,8 @@ def write_report(folder: Path | str, *, map_points: int = 1500, random_seed: int
     """
     if not 0 <= map_points <= 20_000:
         raise InputError(f"{map_points} is out of range", where="--map-points", hint="use a number from 0 to 20000")
-    mined = Mined(Path(folder))
+    folder = location(folder)
+    mined = Mined(folder)
     view = mined.look(map_points, random_seed)
     with_map = map_points > 0 and mined.vectors is not None
     drawn = {int(row) for row in view.sample.rows} | {int(r) for d in view.domains.values() for r in d.sample.rows}
@@ -60,14 +62,14 @@ def write_report(folder: Path | str, *, map_points: int = 1500, random_seed: int
     found = mined.read(shown, vectors=False)
     on_map = mined.read(drawn, vectors=True) if with_map else {}
     values = _overview(mined, view)
-    values["judged"] = Judged.read(Path(folder))
+    values["judged"] = Judged.read(folder)
     values["map"] = _map(mined, view, on_map, random_seed) if on_map else None
     stats = mined.retrieved.stats
     values["domains"] = [
         domain_part(mined, view, found, stats[f"histogram:{name}"], place)
         for place, name in enumerate(mined.result.domains)
     ]
-    path = Path(folder) / REPORT
+    path = folder / REPORT
     store.write_text(path, render("mining.html", values))
     return path
 

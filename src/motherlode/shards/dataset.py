@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from motherlode.errors import InputError, StaleError
+from motherlode.shards import store
+from motherlode.shards.location import ObjectPath, location
 from motherlode.shards.manifest import Entry, Manifest, merge_stats
 
 PARENT = "parent"  # the key in an entry's stats under which a side shard keeps its parent's digest
 BATCH_ROWS = 1024
+_MAKE_AGAIN = "run the command that makes it again"
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class Source:
             yield from (_empty_batch(min(rows, self.rows - start)) for start in range(0, self.rows, rows))
             return
         try:
-            with pq.ParquetFile(self.path) as file:
+            with store.parquet_file(self.path, self.digest) as file:
                 table = file.read(columns=list(columns))
+        except FileNotFoundError as error:
+            raise InputError("a shard is missing", where=str(self.path), hint=_MAKE_AGAIN) from error
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(f"cannot be read as Parquet ({error})", where=str(self.path)) from error
         if table.num_rows != self.rows:
@@ -90,10 +94,10 @@ class Dataset:
         Raises:
             InputError: It is missing, damaged, or not complete.
         """
-        self.folder = Path(folder)
+        self.folder = location(folder)
         self.manifest = Manifest.read(self.folder)
         if not self.manifest.complete:
-            raise InputError("is not complete", where=str(folder), hint="run the command that makes it again")
+            raise InputError("is not complete", where=str(folder), hint=_MAKE_AGAIN)
 
     def __repr__(self) -> str:
         """Say what and how much."""
@@ -133,8 +137,8 @@ class Dataset:
         """
         file = self.manifest.entries[shard].files[0]
         path = self.folder / file.name
-        if not path.exists():
-            raise InputError("a shard is missing", where=str(path), hint="run the command that makes it again")
+        if not isinstance(path, ObjectPath) and not path.exists():  # of a store, reading it tells
+            raise InputError("a shard is missing", where=str(path), hint=_MAKE_AGAIN)
         return Source(path, file.digest, file.rows)
 
     def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
@@ -154,7 +158,7 @@ class Dataset:
                 raise StaleError(
                     f"belongs to another version of {self.folder}",
                     where=str(side.folder),
-                    hint="run the command that makes it again",
+                    hint=_MAKE_AGAIN,
                 )
 
     def aligned(

@@ -3,25 +3,29 @@
 While a folder grows, its `manifest.jsonl` is a log: a header, then one line per committed task, each flushed to the
 device after the files that it names are in place. A torn last line, the trace of a kill, is ignored. When all tasks
 are done the log is rewritten in task order, so that a folder's bytes do not depend on who finished first.
+
+On an object store nothing can be appended to: there each committed task is a small object below `.journal/`, and the
+log's lines are read from there until `manifest.jsonl` is written again.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from motherlode.errors import InputError, MotherlodeError
-from motherlode.shards import store
+from motherlode.shards import journal, lock, store
 from motherlode.shards.fingerprint import canonical_json
+from motherlode.shards.location import ObjectPath
 
 FILE = store.MANIFEST
 _FORMAT = 1
-_LOCK = ".lock"
+_DIGEST = re.compile("[0-9a-f]{32}")  # tells a person nothing
+_OWN = (lock.NAME, journal.FOLDER)  # what names begin with that are the manifest's own, beside its file
 _REPLACED = "replaced"  # the kind of a folder that is being emptied for `overwrite`; a kill must not undo the consent
 
 
@@ -96,7 +100,15 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         text = "none" if value is None else canonical_json(value)
         return text if len(text) <= 40 else text[:37] + "..."
 
-    return ", ".join(f"{key}: {show(old.get(key))} -> {show(new.get(key))}" for key in changed[:3])
+    def say(before: Any, after: Any) -> str:
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+            return f"{', '.join(names[:3])} changed"
+        if show(before) == show(after) or all(_DIGEST.fullmatch(str(value)) for value in (before, after)):
+            return "changed"
+        return f"{show(before)} -> {show(after)}"
+
+    return ", ".join(f"{key}: {say(old.get(key), new.get(key))}" for key in changed[:3])
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -104,7 +116,7 @@ def _refuse_foreign(folder: Path) -> None:
     if (folder / FILE).exists():
         return
     with store.disk_errors(folder):
-        names = sorted(item.name for item in folder.iterdir() if item.name != _LOCK)
+        names = sorted(item.name for item in folder.iterdir() if not item.name.startswith(_OWN))
     names = [name for name in names if not (name.startswith(f".{FILE}.") and store.is_temporary(Path(name)))]
     if names:
         raise InputError(
@@ -120,8 +132,10 @@ class Manifest:
     def __init__(self, folder: Path, header: dict[str, Any], entries: dict[str, Entry], complete: bool) -> None:
         """Use `open` or `read` instead."""
         self.folder, self.header, self.entries, self.complete = folder, header, entries, complete
-        self._lock: int | None = None
+        self._lock: lock.Lock | None = None
+        self._sizes: dict[str, int] | None = None  # bytes of the objects that are there, listed once
         self._torn = False
+        self._journal, self._lines = "", 0  # of an object store: where the log's lines go, and how many are there
         self._superseded: set[str] = set()  # files of entries that a later entry of the same task took the place of
 
     @property
@@ -155,20 +169,13 @@ class Manifest:
             raise InputError("is a file, not a folder", where=str(folder), hint="choose another output folder")
         store.make_folder(folder)
         _refuse_foreign(folder)
-        with store.disk_errors(folder):
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        held = lock.acquire(folder)
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    "another motherlode process is writing here", where=str(folder), hint="wait for it or stop it"
-                ) from None
             manifest = cls._open_locked(folder, kind, settings, overwrite)
         except BaseException:
-            os.close(lock)
+            held.release()
             raise
-        manifest._lock = lock
+        manifest._lock = held
         return manifest
 
     @classmethod
@@ -179,7 +186,7 @@ class Manifest:
             manifest = cls.read(folder)
             if manifest.header["kind"] == kind and manifest.settings == settings:
                 store.sweep(folder)
-                if manifest._torn:
+                if manifest._torn or manifest._lines:
                     manifest._rewrite()
                 return manifest
             untouched = manifest.header["kind"] == kind and not manifest.entries and not manifest.complete
@@ -198,7 +205,7 @@ class Manifest:
             if overwrite or replaced:
                 cls(folder, {**header, "kind": _REPLACED}, {}, complete=False)._rewrite()
                 for item in folder.iterdir():
-                    if item.name not in (_LOCK, FILE):
+                    if item.name != FILE and not item.name.startswith(_OWN):
                         store.remove(item)
         else:
             _refuse_foreign(folder)
@@ -236,6 +243,11 @@ class Manifest:
             raise InputError("is damaged or of an unknown version", where=str(path), hint="remove the folder")
         manifest = cls(folder, header, {}, complete)
         manifest._torn = bool(torn)
+        if isinstance(folder, ObjectPath) and not complete:
+            manifest._journal = str(header.pop("journal", ""))
+            journalled = journal.read(folder, manifest._journal)
+            manifest._lines = len(journalled)
+            lines += journalled
         for number, line in enumerate(lines[1:], start=2):
             try:
                 manifest._take(Entry.from_json(line.decode()))
@@ -254,13 +266,18 @@ class Manifest:
         entry = self.entries.get(task)
         if entry is None or entry.fingerprint != fingerprint:
             return False
-        for file in entry.files:
-            try:
-                if (self.folder / file.name).stat().st_size != file.bytes:
-                    return False
-            except OSError:
-                return False
-        return True
+        return all(self._size(file.name) == file.bytes for file in entry.files)
+
+    def _size(self, name: str) -> int | None:
+        """Return the bytes of a file, None if it is not there."""
+        if isinstance(self.folder, ObjectPath):  # a listing names a thousand objects, a look only one
+            if self._sizes is None:
+                self._sizes = self.folder.sizes()
+            return self._sizes.get(name)
+        try:
+            return (self.folder / name).stat().st_size
+        except OSError:
+            return None
 
     def begin(self) -> None:
         """Reopen the folder for growth."""
@@ -274,8 +291,19 @@ class Manifest:
         Raises:
             StorageError: The disk is full; the manifest is as it was.
         """
-        store.append_line(self.folder / FILE, entry.to_json())
+        self._check_lock()
+        if isinstance(self.folder, ObjectPath):
+            journal.append(self.folder, self._journal, self._lines, entry.to_json())
+            self._lines += 1
+            if self._sizes is not None:
+                self._sizes |= {file.name: file.bytes for file in entry.files}
+        else:
+            store.append_line(self.folder / FILE, entry.to_json())
         self._take(entry)
+
+    def _check_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
 
     def finish(self, tasks: Iterable[str]) -> None:
         """Declare the folder complete: keep these tasks in this order, remove the files of all others.
@@ -301,14 +329,20 @@ class Manifest:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        lines = [canonical_json({**self.header, "complete": self.complete})]
-        lines += [entry.to_json() for entry in self.entries.values()]
+        header = {**self.header, "complete": self.complete}
+        if isinstance(self.folder, ObjectPath) and not self.complete:
+            header["journal"] = journal.new_name()
+        lines = [canonical_json(header), *(entry.to_json() for entry in self.entries.values())]
+        self._check_lock()
         store.write_text(self.folder / FILE, "\n".join(lines) + "\n")
+        if isinstance(self.folder, ObjectPath):
+            self._journal, self._lines = header.get("journal", ""), 0
+            journal.clear(self.folder)
 
     def close(self) -> None:
         """Release the folder for other processes."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from motherlode.errors import InputError
+from motherlode.shards.location import THERE, ObjectPath
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # what `Path` leaves of s3://bucket is the folder `s3:`
 
@@ -25,8 +26,15 @@ def check_output(folder: Path, reads: Iterable[Path] = ()) -> None:
     Raises:
         InputError: The folder must be another one.
     """
-    if folder.parts and _SCHEME.fullmatch(folder.parts[0]) and not folder.exists():
-        raise InputError("is an address, not a folder", where=str(folder), hint="write to a folder of this machine")
+    if (
+        not isinstance(folder, ObjectPath)
+        and folder.parts
+        and _SCHEME.fullmatch(folder.parts[0])
+        and not folder.exists()
+    ):
+        raise InputError(
+            "is an address, not a folder", where=str(folder), hint=f"give a folder of this machine; {THERE}"
+        )
     if not folder.is_dir():
         return
     whole = folder.resolve()

@@ -29,6 +29,7 @@ _OBJECTS = 256 << 20  # bytes of the object store of a Ray of one's own: results
 _SET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to Ray's makers by a tool that was not asked to
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker without a GPU keeps the variables; else Ray warns
+    "RAY_worker_niceness": "0",  # of a Ray that is started here: its workers get as much of a busy core as local ones
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^A worker died or was killed",  # Ray says so on stdout; the engine says what counts
 }
 _STARTS = 3  # tries to start a Ray of one's own

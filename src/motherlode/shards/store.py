@@ -1,8 +1,8 @@
-"""The few ways in which bytes reach the disk: complete under their final name, or not at all.
+"""The few ways in which bytes reach the disk or an object store: complete under their final name, or not at all.
 
 Every file is written under a temporary name in its own folder, flushed to the device, then renamed. A process that is
-killed leaves at most a temporary file, which the next run removes. All writing goes through this module, so that a
-store without atomic renames needs a change here and nowhere else.
+killed leaves at most a temporary file, which the next run removes. An object (`ObjectPath`) has no rename: it is put
+whole, and a large one in parts that count for nothing until they are joined. All writing goes through this module.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 
 from motherlode.errors import StorageError
 from motherlode.shards.fingerprint import bytes_digest
+from motherlode.shards.location import ObjectPath
+from motherlode.shards.objects import abort_uploads, object_errors
 
 MANIFEST = "manifest.jsonl"
 TEMPORARY = ".tmp"
@@ -82,6 +85,9 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     Raises:
         StorageError: The disk is full or the folder cannot be written; nothing is left behind.
     """
+    if isinstance(path, ObjectPath):
+        path.put(bytes(data))
+        return
     temporary = path.with_name(f".{path.name}.{_process()}{TEMPORARY}")
     with disk_errors(path):
         try:
@@ -173,6 +179,12 @@ def link(source: Path, path: Path) -> None:
     Raises:
         StorageError: The disk is full or the folder cannot be written.
     """
+    if isinstance(path, ObjectPath):
+        if isinstance(source, ObjectPath) and source.protocol == path.protocol:
+            source.copy_to(path)
+        else:
+            path.put(source.read_bytes())
+        return
     temporary = path.with_name(f".{path.name}.{_process()}{TEMPORARY}")
     with disk_errors(path):
         temporary.unlink(missing_ok=True)
@@ -188,6 +200,9 @@ def link(source: Path, path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or a folder with all it holds; nothing happens if there is none."""
+    if isinstance(path, ObjectPath):
+        path.remove()
+        return
     with disk_errors(path):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -201,12 +216,91 @@ def is_temporary(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that a killed process left in a folder.
+    """Remove the temporary files that a killed process left in a folder; of a store, the unfinished uploads.
 
     Folders inside that have a manifest of their own are passed over: another process may be writing there.
     """
+    if isinstance(folder, ObjectPath):
+        with object_errors(str(folder), "cleaned"):
+            abort_uploads(folder.protocol, folder.key, lambda key: _belongs_within(folder, key))
+        return
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not (Path(path) / name / MANIFEST).exists()]
         for name in files:
             if is_temporary(Path(name)):
                 remove(Path(path) / name)
+
+
+def _belongs_within(folder: ObjectPath, key: str) -> bool:
+    """Return whether an object lies in a folder of its own below, which another process may be writing to."""
+    inside = key[len(folder.key) + 1 :].split("/")[:-1]
+    place: Path = folder
+    for name in inside:
+        place /= name
+        if (place / MANIFEST).exists():
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def parquet_file(path: Path, digest: str | None = None) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; an object is read whole.
+
+    Args:
+        path: The file.
+        digest: Of its bytes; an object that has others is read a second time, then refused.
+
+    Raises:
+        StorageError: An object arrives with other bytes than were written.
+    """
+    if not isinstance(path, ObjectPath):
+        with pq.ParquetFile(path) as file:
+            yield file
+        return
+    with pq.ParquetFile(pa.BufferReader(checked_bytes(path, digest))) as file:
+        yield file
+
+
+def checked_bytes(path: Path, digest: str | None) -> bytes:
+    """Read a file whole, a second time if its bytes are not those that were written.
+
+    Raises:
+        StorageError: They are not.
+    """
+    for _ in range(2):
+        data = path.read_bytes()
+        if digest is None or bytes_digest(data) == digest:
+            return data
+    raise StorageError("arrives with other bytes than were written", where=str(path), hint="run the same command again")
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a Parquet file, wherever it lies."""
+    names = None if columns is None else list(columns)
+    source = pa.BufferReader(path.read_bytes()) if isinstance(path, ObjectPath) else path
+    return pq.read_table(source, columns=names, schema=schema)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Read the schema of a Parquet file, wherever it lies."""
+    return pq.read_schema(pa.BufferReader(path.read_bytes()) if isinstance(path, ObjectPath) else path)
+
+
+def map_arrow(path: Path, digest: str | None = None) -> pa.MemoryMappedFile:
+    """Map a file into memory; an object by way of a temporary file, which goes with the map.
+
+    Args:
+        path: The file.
+        digest: Of its bytes.
+
+    Raises:
+        StorageError: The disk for temporary files is full, or an object arrives with other bytes than were written.
+    """
+    if not isinstance(path, ObjectPath):
+        return pa.memory_map(str(path))
+    data = checked_bytes(path, digest)
+    with tempfile.NamedTemporaryFile(prefix="motherlode-") as scratch:
+        with disk_errors(Path(scratch.name)):
+            scratch.write(data)
+            scratch.flush()
+        return pa.memory_map(scratch.name)

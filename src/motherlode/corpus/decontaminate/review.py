@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from motherlode.corpus.decontaminate.step import REVIEW
+from motherlode.shards import store
 
 FOLDER = "contamination"
 
@@ -16,7 +16,7 @@ FOLDER = "contamination"
 def read_review(folder: Path) -> pa.Table | None:
     """Return the review table of a corpus (`step.REVIEW`), None if it was not held against anything."""
     files = sorted((folder / FOLDER).glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files]) if files else None
+    return pa.concat_tables([store.read_table(file) for file in files]) if files else None
 
 
 def summarise(folder: Path, asked: bool = False) -> list[dict[str, Any]] | None:
@@ -37,7 +37,7 @@ def summarise(folder: Path, asked: bool = False) -> list[dict[str, Any]] | None:
     longest: dict[str, tuple[int, str]] = {}
     columns = ["document", "origin", "location", "file", "item", "words", "span"]
     for path in sorted((folder / FOLDER).glob("*.parquet")):
-        for row in pq.read_table(path, columns=columns, schema=REVIEW).to_pylist():
+        for row in store.read_table(path, columns=columns, schema=REVIEW).to_pylist():
             documents.setdefault(row["file"], set()).add((row["document"], row["origin"], row["location"]))
             items.setdefault(row["file"], set()).add(row["item"])
             longest[row["file"]] = max(longest.get(row["file"], (0, "")), (row["words"], row["span"]))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from motherlode.corpus.columns import content_key
 from motherlode.corpus.decontaminate.match import Decontaminator, Match
 from motherlode.corpus.decontaminate.options import DecontaminateOptions
+from motherlode.shards import store
 from motherlode.shards.step import Step, StepFunction, StepResult
 
 REASON = "contaminated"
@@ -69,7 +69,7 @@ class Decontaminate(Step):
 
     def open(self) -> StepFunction:
         """Index the items, and return the function."""
-        search = Decontaminator(pq.read_table(self.items), self.options)
+        search = Decontaminator(store.read_table(self.items), self.options)
         tag = self.options.contaminated == "tag"
 
         def decontaminate(batch: pa.RecordBatch) -> StepResult:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from motherlode.corpus.near_duplicates.minhash import band_keys, shingles, signatures
 from motherlode.corpus.near_duplicates.options import NearDuplicateOptions
 from motherlode.corpus.words import text_runs
+from motherlode.shards import store
 from motherlode.shards.dataset import Source
 from motherlode.shards.step import Step, StepFunction, StepResult
 from motherlode.shards.task import MapTask
@@ -102,5 +102,5 @@ def mark_tasks(shards: Sequence[Source], options: NearDuplicateOptions) -> list[
     """Plan one task a staging shard."""
     if not shards:
         return []
-    step = MarkNearDuplicates(options, scored=options.quality_field in pq.read_schema(shards[0].path).names)
+    step = MarkNearDuplicates(options, scored=options.quality_field in store.read_schema(shards[0].path).names)
     return [MapTask(shard.path.stem, step, shard, ((shard, step.reads),)) for shard in shards]
