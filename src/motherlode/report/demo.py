@@ -56,10 +56,14 @@ def _trained(trained: Trained) -> dict[str, Any]:
                 "right": "{:.2f} [{:.2f}, {:.2f}]".format(*model.accuracy),
             }
         )
+    last = trained.validation[-1][0] if trained.validation else 0
+    apart = [
+        (step, loss) for step, loss in trained.validation if step == last or step < 0.95 * last
+    ]  # labels of both fit
     curve = lines(
         "validation",
         "Loss of the base model",
-        [Series("held-out text", [(float(step), loss) for step, loss in trained.validation])],
+        [Series("held-out text", [(float(step), loss) for step, loss in apart])],
         x_label="optimiser step",
         y_label="loss, nats per token",
         from_zero=False,
