@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,15 @@ class TrainOptions(Config):
     eval_every: int | None = Field(None, ge=1, description="steps between evaluations")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
     random_seed: int = Field(0, ge=0, description="seed of all random choices")
+
+    @model_validator(mode="after")
+    def _shaped_once(self) -> Self:
+        shape = sorted(self.model_fields_set & {"lora_rank", "lora_alpha", "lora_targets"})
+        if self.adapter is not None and shape:
+            raise ValueError(
+                f"{shape[0].replace('_', '-')} has no effect on an adapter that is given; leave one of both out"
+            )
+        return self
 
 
 class SftOptions(TrainOptions):
@@ -83,7 +92,7 @@ class CptOptions(TrainOptions):
     )
 
     @model_validator(mode="after")
-    def _together(self) -> CptOptions:
+    def _together(self) -> Self:
         if self.adapter is not None and not self.lora:
             raise ValueError("an adapter is trained further with lora only; add --lora, or leave the adapter out")
         return self
