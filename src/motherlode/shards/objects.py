@@ -46,7 +46,22 @@ def file_system(protocol: str) -> Any:
     """Return the file system of a protocol; it remembers no listings, for other processes write too."""
     import fsspec
 
-    return fsspec.filesystem(protocol, use_listings_cache=False)
+    known_s3 = protocol in ("s3", "s3a")
+    return fsspec.filesystem(protocol, use_listings_cache=False, **({"session": _s3_session()} if known_s3 else {}))
+
+
+def _s3_session() -> Any:
+    """Return a session of S3 whose writes do not wait for a `100 Continue`.
+
+    A client that has asked for one waits for ever where the server drops the connection instead: no limit of time is
+    set on that wait.
+    """
+    from aiobotocore.session import AioSession
+    from botocore.handlers import add_expect_header
+
+    session = AioSession()
+    session.unregister("before-call.s3", add_expect_header)
+    return session
 
 
 @contextmanager
