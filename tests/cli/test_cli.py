@@ -190,7 +190,7 @@ def test_refused_options(home: Path, tmp_path: Path) -> None:
     only(motherlode(*base, "--rouns", 3), 2, "--rouns", "--rounds")
     only(motherlode("mien"), 2, "mien")
     only(motherlode("mine", "--seeds", "finance", "--out", out), 2, "--corpus")
-    only(motherlode("corpus", "build", "--out", out), 2, "inputs")
+    only(motherlode("corpus", "build", "--out", out), 2, "no input was given")
     only(motherlode(*base, "--top-k", "many"), 2, "--top-k")
     assert not out.exists()
 

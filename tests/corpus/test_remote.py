@@ -143,7 +143,7 @@ def test_what_cannot_be_reached_is_said_in_one_line(far: str, monkeypatch: pytes
         ("memory://bucket/*.absent", r"memory://bucket/\*.absent: no such file or folder$"),
         ("memory://bucket/e.bin", "memory:.*/bucket/e.bin: unknown format; known: "),
         ("nosuch://bucket/a.jsonl", "nosuch://bucket/a.jsonl: nosuch:// addresses are not known; use s3://"),
-        ("http://127.0.0.1:9/a.jsonl", "http://127.0.0.1:9/a.jsonl: (no such file|cannot be read)"),
+        ("http://127.0.0.1:9/a.jsonl", "http://127.0.0.1:9/a.jsonl: cannot be reached"),
     ]:
         with pytest.raises(InputError, match=message):
             find_inputs([url])
@@ -158,6 +158,7 @@ def test_an_address_of_a_kind_that_is_not_installed_names_its_extra(
     import sys
 
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    monkeypatch.delitem(fsspec.registry._registry, url.partition(":")[0], raising=False)  # nor imported before
     with pytest.raises(MissingExtraError, match=rf"{url}: reading .*:// addresses needs the extra '{extra}'"):
         find_inputs([url])
 
@@ -167,10 +168,3 @@ def test_paths_of_this_machine_are_no_addresses(tmp_path: Path) -> None:
         assert not remote.is_url(item)
     for item in ("s3://b/x", "HTTPS://x.org/y", "simplecache::s3://b/x"):
         assert remote.is_url(item)
-
-
-def test_a_server_that_does_not_answer_is_not_a_missing_file() -> None:
-    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
-        port = server.server_port  # closed below, and free
-    with pytest.raises(InputError, match="cannot be reached"):
-        find_inputs([f"http://127.0.0.1:{port}/a.jsonl"])
