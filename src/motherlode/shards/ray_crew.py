@@ -21,6 +21,7 @@ from motherlode.shards.resources import Resources
 _LOOK_AGAIN = 5.0  # seconds until the cluster is asked again how large it is
 _MOST_STARTS = 4  # workers that may die while they start, one after another
 _PATIENCE = 120.0  # seconds for a node to say what it sees
+_NODE_IS_MISSED = 3.0  # seconds after which the cluster knows that a node went with its workers
 
 
 @dataclass(eq=False)
@@ -141,9 +142,14 @@ class Crew:
             self._ray.kill(member.actor, no_restart=True)
 
     def lost_its_node(self, member: Member) -> bool:
-        """Return whether a dead worker's node is gone too."""
+        """Return whether a dead worker's node is gone too, of which the cluster learns a little later."""
         assert member.view is not None
-        return all(node.id != member.view.node for node in nodes())
+        end = time.monotonic() + _NODE_IS_MISSED
+        while any(node.id == member.view.node for node in nodes()):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
 
     def dismiss_all(self) -> None:
         """Part with all."""
