@@ -175,7 +175,6 @@ _CPT = ("adapt", "cpt", "--model", "@model", "--out", "@none", "--general", "@ge
         ((*_SFT, "--model", "@other", "--adapter", "@tuned/adapter"), 2, "was trained on another model"),
         ((*_SFT, "--adapter", "@samples"), 2, "has no adapter_config.json"),
         ((*_SFT, "--adapter", "@tuned/adapter", "--lora-rank", "4"), 2, "lora-rank has no effect on an adapter"),
-        ((*_SFT, "--patience", "2"), 2, "--patience: has no effect without --dev"),
         (("adapt", "sft", "--train", "@samples/domain.jsonl", "--out", "@none"), 2, "--model: names no model"),
         (("adapt", "sft", "--train", "@samples/domain.jsonl", "--model", "@model"), 2, "--out: names no folder"),
         ((*_CPT, "--domain", "@one.jsonl"), 2, "one.jsonl: holds 12 tokens, less than its share of one batch (48)"),

@@ -54,7 +54,7 @@ def check(tmp_path: Path, workers: int, kills: int) -> None:
     assert tables(out) == wanted
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_run_again(tmp_path: Path) -> None:
     check(tmp_path, workers=1, kills=2)
 

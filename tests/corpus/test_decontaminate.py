@@ -350,6 +350,7 @@ metric_list: [{{metric: exact_match}}]
 """
 
 
+@pytest.mark.long
 def test_tasks_of_the_harness_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lm_eval", reason="the extra 'evaluate' is not installed")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))

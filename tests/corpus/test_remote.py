@@ -157,8 +157,10 @@ def test_an_address_of_a_kind_that_is_not_installed_names_its_extra(
 ) -> None:
     import sys
 
+    from fsspec.registry import _registry
+
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
-    monkeypatch.delitem(fsspec.registry._registry, url.partition(":")[0], raising=False)  # nor imported before
+    monkeypatch.delitem(_registry, url.partition(":")[0], raising=False)  # nor imported before
     with pytest.raises(MissingExtraError, match=rf"{url}: reading .*:// addresses needs the extra '{extra}'"):
         find_inputs([url])
 

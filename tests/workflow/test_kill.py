@@ -50,7 +50,7 @@ def test_a_killed_project_ends_in_the_same_bytes_wherever_the_kill_falls(tmp_pat
     assert kill_and_rerun(PROGRAM, out, wanted, seconds, victims, random_seed=7) == len(victims)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stale_project_that_is_killed_on_its_way_ends_as_a_new_one(tmp_path: Path) -> None:
     """Options change, the run is killed, and changes back and forth leave nothing of what was between."""
     out = tmp_path / "out"

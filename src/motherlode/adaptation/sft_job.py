@@ -45,8 +45,6 @@ class SftJob(Job):
         named = [train] if isinstance(train, (str, Path)) else list(train)
         if not named:
             raise InputError("names no samples", where="--train")
-        if dev is None and "patience" in options.model_fields_set and options.patience:
-            raise InputError("has no effect without --dev", where="--patience", hint="add it, or leave this one out")
         self.train_samples = [Samples.open(path, options.fields) for path in named]
         self.dev_samples = None if dev is None else Samples.open(dev, options.fields)
         self.loaded = open_base(options, place, frozen=True)
