@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from motherlode.errors import InputError, MissingExtraError, MotherlodeError, StorageError
 from motherlode.shards.dataset import Dataset
-from motherlode.shards.engine import LocalEngine, TasksFailedError
+from motherlode.shards.engine import LocalEngine, TasksFailedError, _interrupts_held
 from motherlode.shards.manifest import Manifest
 from tests.kill import Program, all_end, contents, finish, workers_of
 from tests.shards.work import Numbers
@@ -284,3 +285,26 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
     Program(IMPORTS, BODY, ("1", "")).run(tmp_path / "y")
     assert contents(folder) == contents(tmp_path / "y")
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_until_workers_have_started(number: int) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    done: list[str] = []
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait)  # which takes the signal for the process, as its mask is open
+    other.start()
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), _interrupts_held():
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)  # where the handler would run
+            done.append("started")
+        assert done == ["started"]
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, before)
+        stop.set()
+        other.join()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from motherlode.comparison.jobs import Job
 from motherlode.errors import MotherlodeError, StorageError
 from motherlode.progress import Progress
-from motherlode.shards.engine import _interrupts_blocked as interrupts_blocked
+from motherlode.shards.engine import _interrupts_held as interrupts_held
 from motherlode.shards.engine import _start_worker as start_worker
 from motherlode.shards.engine import usable_cores
 from motherlode.shards.manifest import Entry, Manifest
@@ -161,13 +161,14 @@ class Queue:
                         suspects.append(job)
 
     def _submit(self, job: Job) -> Future[Entry]:
-        if self._pool is None:
-            threads = max(1, usable_cores() // self.workers)
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=context, initializer=start_worker, initargs=(threads,)
-            )
-        with interrupts_blocked():
+        with interrupts_held():
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    self.workers,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=start_worker,
+                    initargs=(max(1, usable_cores() // self.workers),),
+                )
             return self._pool.submit(run_task, job, self.manifest.folder)
 
     def _kill(self) -> None:

@@ -78,13 +78,29 @@ def _end_with(sentinel: int) -> None:
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back: a worker that is just starting must not meet them, nor be left half started."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back: a worker that is just starting must not meet them, nor be left half started.
+
+    The mask is inherited by the processes that start here; it is this thread's alone, and another thread may still take
+    the signal for the whole process, so that the handlers wait as well. What came meanwhile is raised at the end.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    came: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
+        if here:
+            for number in numbers:
+                signal.signal(number, lambda number, _: came.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if here:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class LocalEngine:
@@ -201,15 +217,14 @@ class LocalEngine:
         return deaths + 1
 
     def _submit(self, task: Task, folder: Path) -> Future[Entry | Fault]:
-        if self._pool is None:
-            threads = max(1, usable_cores() // self.workers)
-            self._pool = ProcessPoolExecutor(
-                self.workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(threads,),
-            )
-        with _interrupts_blocked():  # the first task starts the processes, which inherit the signal mask
+        with _interrupts_held():  # the first task starts the processes, which inherit the signal mask
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    self.workers,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_start_worker,
+                    initargs=(max(1, usable_cores() // self.workers),),
+                )
             return self._pool.submit(attempt, task, folder)
 
     def _kill(self) -> None:
