@@ -33,6 +33,7 @@ from typing import Any
 import psutil
 
 from motherlode.cli.engine import make_engine
+from motherlode.mining.label import SCORE_BINS
 from motherlode.shards import store
 from motherlode.shards.fingerprint import fingerprint
 from motherlode.shards.manifest import Entry, Manifest, ShardFile, merge_stats
@@ -158,13 +159,13 @@ def line(job: dict[str, Any]) -> dict[str, float]:
 
 
 def entries(shards: int, labels: int) -> None:
-    """Say what the driver holds of a stage whose shards have histograms, and how long adding them up takes."""
+    """Say what the driver holds of the labels' shards, which have histograms of scores, and how long adding up takes."""
     text = Entry(
         "part-000000",
         "0" * 32,
         (ShardFile("part-000000.parquet", 8192, 1 << 20, "0" * 32),),
         {"read": 8192, "kept": 8192},
-        {f"{kind}:{label}": [(7 * n) % 600 for n in range(400)] for label in range(labels) for kind in ("a", "b")},
+        {f"scores:{label}": [(7 * n) % 600 for n in range(SCORE_BINS)] for label in range(labels)},
     ).to_json()
     tracemalloc.start()
     held = [Entry.from_json(text) for _ in range(shards)]
@@ -174,7 +175,7 @@ def entries(shards: int, labels: int) -> None:
     merge_stats(entry.stats for entry in held)
     seconds = time.process_time() - begin
     print(
-        f"\nentries of retrieval with {labels} labels: {size / shards / 1e3:.0f} kB of memory and "
+        f"\nentries of labels with {labels} labels: {size / shards / 1e3:.0f} kB of memory and "
         f"{len(text) / 1e3:.0f} kB of manifest a shard; added up at {seconds / shards * 1e6:.0f} us a shard"
     )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motherlode.mining import merge
+from motherlode.mining.counts import merge_counts
 from motherlode.mining.merge import merge_neighbours
 from motherlode.mining.retrieve import (
     BINS,
@@ -21,6 +21,7 @@ from motherlode.mining.retrieve import (
     nearest_column,
     similarity_column,
 )
+from motherlode.shards import tree
 from motherlode.shards.dataset import Dataset
 from motherlode.shards.engine import LocalEngine
 from motherlode.shards.manifest import Manifest
@@ -81,7 +82,7 @@ def test_histograms_and_wins(problem: tuple[np.ndarray, SeedMatrix], tmp_path: P
     documents, seeds = problem
     retrieved = retrieve(tmp_path, documents, seeds, 3)
     best, _ = columns(retrieved, seeds.names)
-    stats = retrieved.stats
+    stats = merge_counts(retrieved, seeds.names)
     for column, name in enumerate(seeds.names):
         expected, wins = [0] * BINS, [0] * BINS
         for row in best:
@@ -116,7 +117,7 @@ def test_a_tree_of_merges_finds_the_same(
 ) -> None:
     retrieved = retrieve(tmp_path / "retrieved", *problem, top_k)
     alone = merge_neighbours(retrieved, top_k)
-    monkeypatch.setattr(merge, "FAN_IN", 2)
+    monkeypatch.setattr(tree, "FAN_IN", 2)
     merged = merge_neighbours(retrieved, top_k, LocalEngine(1, quiet=True), tmp_path / "tree")
     assert sorted(path.name for path in (tmp_path / "tree").iterdir()) == ["level-1"]  # four shards, then two
     assert merged.shards == alone.shards
@@ -124,12 +125,25 @@ def test_a_tree_of_merges_finds_the_same(
         np.testing.assert_array_equal(getattr(merged, name), getattr(alone, name))
 
 
+def test_a_tree_of_sums_counts_the_same(
+    problem: tuple[np.ndarray, SeedMatrix], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents, seeds = problem
+    retrieved = retrieve(tmp_path / "retrieved", documents, seeds, 3)
+    alone = merge_counts(retrieved, seeds.names)
+    monkeypatch.setattr(tree, "FAN_IN", 2)
+    merged = merge_counts(retrieved, seeds.names, LocalEngine(1, quiet=True), tmp_path / "tree")
+    assert sorted(path.name for path in (tmp_path / "tree").iterdir()) == ["level-1"]
+    assert merged == alone
+    assert not retrieved.stats, "the driver keeps no histogram of a shard"
+
+
 def test_two_workers_find_the_same(problem: tuple[np.ndarray, SeedMatrix], tmp_path: Path) -> None:
     documents, seeds = problem
     one = retrieve(tmp_path / "one", documents, seeds, 7)
     two = retrieve(tmp_path / "two", documents, seeds, 7, workers=2)
     assert one.digest == two.digest
-    assert one.stats == two.stats
+    assert merge_counts(one, seeds.names) == merge_counts(two, seeds.names)
 
 
 def test_leave_one_out(problem: tuple[np.ndarray, SeedMatrix]) -> None:

@@ -1,9 +1,8 @@
 """The nearest documents of each seed over the whole corpus, merged from those of each shard as a tree of tasks.
 
-Up to `FAN_IN` shards are merged by whoever asks. Of more, tasks merge `FAN_IN` at a time, level by level, until that
-many are left. Keeping the best of the best is associative, ties included, so the tree changes nothing in the result.
-Memory of a task and of the driver: `seeds * top_k` rows of 16 bytes, three times while they are sorted, beside one
-shard's.
+Keeping the best of the best is associative, ties included, so the tree (`shards/tree.py`) changes nothing in the
+result. Memory of a task and of the driver: `seeds * top_k` rows of 16 bytes, three times while they are sorted, beside
+one shard's.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from motherlode.mining.retrieve import TOP, Neighbours, keep_top
 from motherlode.shards.dataset import Dataset, Source
 from motherlode.shards.engine import Engine
 from motherlode.shards.fingerprint import fingerprint
-from motherlode.shards.manifest import Entry, Manifest
+from motherlode.shards.manifest import Entry
 from motherlode.shards.task import write_shard
+from motherlode.shards.tree import merge_levels
 
-FAN_IN = 64
 _ROW_BITS = 40  # a place is a shard's number, and a row in it
 MERGED = pa.schema([("seed", pa.int32()), ("place", pa.int64()), ("similarity", pa.float32())])
 Best = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]
@@ -101,25 +100,14 @@ def merge_neighbours(
         The nearest documents of each seed over all shards.
     """
     names = tuple(retrieved.shards)
-    parts = []
-    for number, name in enumerate(names):
-        wanted = f"{name}.{TOP}.parquet"
-        file = next(file for file in retrieved.manifest.entries[name].files if file.name == wanted)
-        parts.append(Part(Source(retrieved.folder / file.name, file.digest, file.rows), number))
-    level = 0
-    while engine is not None and folder is not None and len(parts) > FAN_IN:
-        level += 1
-        parts = _merged(parts, top_k, engine, folder / f"level-{level}")
+    parts = merge_levels(
+        [Part(source, number) for number, source in enumerate(retrieved.extras(TOP))],
+        lambda name, some: MergeTask(name, some, top_k),
+        Part,
+        engine=engine,
+        folder=folder,
+        kind="nearest",
+        settings={"top_k": top_k},
+    )
     seed, place, value = best_of(parts, top_k)
     return Neighbours(seed, (place >> _ROW_BITS).astype(np.int32), place & ((1 << _ROW_BITS) - 1), value, names)
-
-
-def _merged(parts: Sequence[Part], top_k: int, engine: Engine, folder: Path) -> list[Part]:
-    tasks = [
-        MergeTask(f"nearest-{first // FAN_IN:06d}", tuple(parts[first : first + FAN_IN]), top_k)
-        for first in range(0, len(parts), FAN_IN)
-    ]
-    with Manifest.open(folder, "nearest", {"top_k": top_k}, overwrite=True) as manifest:
-        engine.run(tasks, manifest, "merge nearest", "shards")
-    merged = Dataset(folder)
-    return [Part(merged.source(task.name)) for task in tasks]

@@ -28,6 +28,11 @@ _SLACK = 1e-5  # of a bin: float32 may hold an edge such as 0.7 as a number that
 TOP = "top"
 TOP_SCHEMA = pa.schema([("seed", pa.int32()), ("row", pa.int64()), ("similarity", pa.float32())])
 _ROW = "row"
+COUNTS = "counts"
+COUNT_SCHEMA = pa.schema(
+    [("label", pa.int32()), ("bin", pa.int32()), ("documents", pa.int64()), ("nearest", pa.int64())]
+)
+"""Documents of a bin, and those of them to which the label is the nearest; bins without any are left out."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,20 @@ def histogram(similarity: NDArray[np.float32]) -> list[int]:
     return [int(count) for count in np.bincount(bins, minlength=BINS)]
 
 
+def count_table(counts: NDArray[np.int64], nearest: NDArray[np.int64]) -> pa.Table:
+    """Write counts `[l, BINS]` of documents, and of those nearest to the label, as a table of `COUNT_SCHEMA`."""
+    label, place = np.nonzero(counts)
+    columns = [label.astype(np.int32), place.astype(np.int32), counts[label, place], nearest[label, place]]
+    return pa.table([pa.array(column) for column in columns], schema=COUNT_SCHEMA)
+
+
+def add_counts(table: pa.Table, counts: NDArray[np.int64], nearest: NDArray[np.int64]) -> None:
+    """Add what a table of `COUNT_SCHEMA` holds to counts `[l, BINS]`."""
+    label, place, documents, wins = (table.column(name).to_numpy() for name in COUNT_SCHEMA.names)
+    np.add.at(counts, (label, place), documents)
+    np.add.at(nearest, (label, place), wins)
+
+
 def at_least(counts: Sequence[int], threshold: float) -> int:
     """Return how many cosines of a histogram are >= a threshold that is a multiple of 0.005."""
     return int(sum(counts[round((threshold + 1) * (BINS / 2)) :]))
@@ -127,6 +146,7 @@ class RetrieveStep(Step):
     labels: tuple[str, ...]
     top_k: int
     name: ClassVar[str] = "retrieve"
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = (COLUMN,)
 
     @property
@@ -146,7 +166,13 @@ class RetrieveStep(Step):
         return _Retrieve(self, matrix)
 
     def combine(self, extra: str, tables: Sequence[pa.Table]) -> pa.Table:
-        """Number the rows through the shard and keep the best of each seed."""
+        """Add up counts; number the rows through the shard and keep the best of each seed."""
+        if extra == COUNTS:
+            size = (len(self.labels), BINS)
+            counts, nearest = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+            for table in tables:
+                add_counts(table, counts, nearest)
+            return count_table(counts, nearest)
         start = 0
         seeds, rows, values = [], [], []
         for table in tables:
@@ -170,14 +196,17 @@ class _Retrieve:
         best, which = self.matrix._nearest(similarity)
         winner = best.argmax(axis=1)
         columns: dict[str, pa.Array] = {}
-        stats: dict[str, list[int]] = {}
+        size = (len(self.step.labels), BINS)
+        counts, nearest = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
         for number, label in enumerate(self.step.labels):
             columns[similarity_column(label)] = pa.array(best[:, number])
             columns[nearest_column(label)] = pa.array(which[:, number])
-            stats[f"histogram:{label}"] = histogram(best[:, number])
-            stats[f"wins:{label}"] = histogram(best[winner == number, number])
-        extras = {TOP: self._top(similarity)} if self.step.top_k else {}
-        return StepResult(columns, stats=stats, extras=extras)
+            counts[number] = histogram(best[:, number])
+            nearest[number] = histogram(best[winner == number, number])
+        extras = {COUNTS: count_table(counts, nearest)}
+        if self.step.top_k:
+            extras[TOP] = self._top(similarity)
+        return StepResult(columns, extras=extras)
 
     def _top(self, similarity: NDArray[np.float32]) -> pa.Table:
         k = min(self.step.top_k, len(similarity))

@@ -18,6 +18,7 @@ from motherlode.mining.calibrate import Calibration, calibrate, seed_confusion
 from motherlode.mining.cascade import prepare_cascade, screened_columns
 from motherlode.mining.classify import DomainClassifier
 from motherlode.mining.contrast import with_contrast
+from motherlode.mining.counts import merge_counts
 from motherlode.mining.export import Selection, export_tasks, select
 from motherlode.mining.findings import find, seeds_without_documents
 from motherlode.mining.label import LabelStep
@@ -93,7 +94,7 @@ class Mining:
         _keep_seeds(seeds, self.folder / "seeds.jsonl")
         retrieved = self._retrieve(vectors, matrix)
         hit, false_hit = seed_confusion(matrix)
-        stats = retrieved.stats
+        stats = merge_counts(retrieved, matrix.names, self.engine, self.folder / "counts")
         calibrations = {
             name: calibrate(
                 name,

@@ -15,6 +15,7 @@ import numpy as np
 from motherlode.encode.vectors import COLUMN
 from motherlode.errors import InputError
 from motherlode.judge.judge import Judged
+from motherlode.mining.counts import merge_counts
 from motherlode.mining.label import score_column
 from motherlode.report.domain import Found, domain_part
 from motherlode.report.mined import Mined, View
@@ -64,7 +65,7 @@ def write_report(folder: Path | str, *, map_points: int = 1500, random_seed: int
     values = _overview(mined, view)
     values["judged"] = Judged.read(folder)
     values["map"] = _map(mined, view, on_map, random_seed) if on_map else None
-    stats = mined.retrieved.stats
+    stats = merge_counts(mined.retrieved, mined.matrix.names)
     values["domains"] = [
         domain_part(mined, view, found, stats[f"histogram:{name}"], place)
         for place, name in enumerate(mined.result.domains)

@@ -141,6 +141,15 @@ class Dataset:
             raise InputError("a shard is missing", where=str(path), hint=_MAKE_AGAIN)
         return Source(path, file.digest, file.rows)
 
+    def extras(self, name: str) -> list[Source]:
+        """Return the tables of a name that a step wrote beside its shards, in order."""
+        found = []
+        for shard in self.shards:
+            wanted = f"{shard}.{name}.parquet"
+            file = next(file for file in self.manifest.entries[shard].files if file.name == wanted)
+            found.append(Source(self.folder / file.name, file.digest, file.rows))
+        return found
+
     def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """Read some columns over all shards, in order."""
         for shard in self.shards:
