@@ -159,7 +159,7 @@ def line(job: dict[str, Any]) -> dict[str, float]:
 
 
 def entries(shards: int, labels: int) -> None:
-    """Say what the driver holds of the labels' shards, which have histograms of scores, and how long adding up takes."""
+    """Say what the driver holds of the labels, whose shards have histograms of scores, and how long adding up takes."""
     text = Entry(
         "part-000000",
         "0" * 32,
