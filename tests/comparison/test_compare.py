@@ -60,12 +60,17 @@ def test_every_cell_has_its_row(place: Path) -> None:
         assert row["chance"] == 0.5
         assert row["low"] <= row["score"] <= row["high"]
         own = [
-            item["outcome"]
+            (item["outcome"], item["probability"])
             for item in read_rows(out, ITEMS)
             if all(item[name] == row[name] for name in ("method", "n", "random_seed"))
         ]
         assert len(own) == 12
-        assert sum(own) / 12 == pytest.approx(row["score"])
+        outcomes, shares = zip(*own, strict=True)
+        assert sum(outcomes) / 12 == pytest.approx(row["score"])
+        assert sum(shares) / 12 == pytest.approx(row["probability"])
+        for outcome, share in own:  # of two choices: right where it has more than half
+            assert share == 0.5 or outcome == (share > 0.5)
+        assert 0 < row["probability_low"] <= row["probability"] <= row["probability_high"] < 1
     costs = read_rows(out, COSTS)
     assert len(costs) == len(read_rows(out, RESULTS))
     assert all(row["training_seconds"] > 0 for row in costs if row["method"] != "base")
@@ -105,6 +110,7 @@ def test_a_score_is_that_of_the_adapter_on_disk(place: Path) -> None:
     found = evaluate([place / "stones.test.jsonl"], model=str(place / "model"), adapter=adapter, device="cpu")
     (row,) = cells(place / "out", method="ntk", n=8, random_seed=1)
     assert found.tasks["stones.test"].score == pytest.approx(row["score"])
+    assert found.tasks["stones.test"].probability == pytest.approx(row["probability"])
 
 
 def test_a_small_selection_is_cut_from_the_large_one(place: Path) -> None:

@@ -48,17 +48,26 @@ def direct(network: Any, tokenizer: Any, prompt: str, completion: str) -> float:
 
 def answers(
     network: Any, tokenizer: Any, items: Sequence[TaskItem], prompts: Sequence[str]
-) -> tuple[list[int], list[int]]:
-    """Which choice is likeliest, as it is and by its length."""
-    plain, by_length = [], []
+) -> tuple[list[int], list[int], list[list[float]]]:
+    """Which choice is likeliest, as it is and by its length; and the right one's probability, both ways."""
+    plain, by_length, shares = [], [], []
     for item, prompt in zip(items, prompts, strict=True):
         values = np.array([direct(network, tokenizer, prompt, f" {choice}") for choice in item.choices])
+        divided = values / np.array([len(choice) for choice in item.choices])
         plain.append(int(values.argmax()))
-        by_length.append(int((values / np.array([len(choice) for choice in item.choices])).argmax()))
-    return plain, by_length
+        by_length.append(int(divided.argmax()))
+        shares.append([float(np.exp(each[item.gold]) / np.exp(each).sum()) for each in (values, divided)])
+    return plain, by_length, shares
 
 
-def check(model: str, items: Path, shots: int, adapter: Path | None, train: Path | None = None) -> None:
+def check(
+    model: str,
+    items: Path,
+    shots: int,
+    adapter: Path | None,
+    train: Path | None = None,
+    metric: str = "auto",
+) -> None:
     found = evaluate(
         [f"{items}:train={train}" if train else items],
         model=model,
@@ -67,6 +76,7 @@ def check(model: str, items: Path, shots: int, adapter: Path | None, train: Path
         dtype="fp32",
         device="cpu",
         random_seed=5,
+        metric=metric,
     )
     (score,) = found.tasks.values()
     network = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
@@ -84,7 +94,7 @@ def check(model: str, items: Path, shots: int, adapter: Path | None, train: Path
         assert item not in shown
         text = "".join(f"{to_prompt(other)}{to_completion(other)}\n\n" for other in shown)
         prompts.append(text + to_prompt(item))
-    plain, by_length = answers(network, tokenizer, task.items, prompts)
+    plain, by_length, shares = answers(network, tokenizer, task.items, prompts)
     acc = [float(place == item.gold) for place, item in zip(plain, task.items, strict=True)]
     acc_norm = [float(place == item.gold) for place, item in zip(by_length, task.items, strict=True)]
     assert score.acc == pytest.approx(np.mean(acc))
@@ -93,6 +103,10 @@ def check(model: str, items: Path, shots: int, adapter: Path | None, train: Path
     wanted = by_length if score.metric == "acc_norm" else plain
     assert score.predictions == tuple(item.choices[place] for item, place in zip(task.items, wanted, strict=True))
     assert score.truncated == 0
+    wanted_shares = [pair[score.metric == "acc_norm"] for pair in shares]
+    assert score.probabilities == pytest.approx(wanted_shares, abs=1e-5)
+    assert score.probability == pytest.approx(np.mean(wanted_shares), abs=1e-5)
+    assert score.probability_low < score.probability < score.probability_high
 
 
 @pytest.mark.parametrize("shots", [0, 2])
@@ -101,6 +115,7 @@ def test_outcomes_are_those_of_direct_log_likelihoods(model: Path, tmp_path: Pat
     adapter = setting.adapter(model, tmp_path / "adapter") if adapted else None
     items = setting.write(tmp_path / "t.jsonl", setting.items(12))
     check(str(model), items, shots, adapter)
+    check(str(model), items, shots, adapter, metric="acc")
 
 
 def test_examples_come_from_the_file_that_is_named(model: Path, tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import math
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
+import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
@@ -16,6 +19,7 @@ from sklearn.metrics import f1_score
 from motherlode.errors import InputError
 from motherlode.evaluation.answers import chance_f1, f1_of_choices, f1_of_words, same_answer
 from motherlode.evaluation.items import TaskItem, to_item
+from motherlode.evaluation.probability import probability_of_right
 from motherlode.evaluation.result import Evaluation, TaskScore, TextScore
 from motherlode.evaluation.scores import macro_f1, score_items, score_logged
 from motherlode.statistics import bootstrap_interval
@@ -30,13 +34,15 @@ def labelled(answers: list[str], choices: tuple[str, ...] = ("yes", "no", "maybe
 
 def logged(items: list[TaskItem], predicted: list[str], by_length: list[str] | None = None) -> list[dict[str, Any]]:
     made = []
-    for item, one, other in zip(items, predicted, by_length or predicted, strict=True):
+    for place, (item, one, other) in enumerate(zip(items, predicted, by_length or predicted, strict=True)):
         made.append(
             {
                 "acc": float(one == item.answer),
                 "acc_norm": float(other == item.answer),
                 "predicted": float(item.choices.index(one)),
                 "predicted_norm": float(item.choices.index(other)),
+                "probability": 1 / (2 + place),
+                "probability_norm": 1 / (3 + place),
             }
         )
     return made
@@ -56,6 +62,10 @@ def test_a_labelled_task_by_hand() -> None:
     assert score.macro_f1 == pytest.approx((16 / 22 + 12 / 16 + 0) / 3)
     forced = score_items("t", items, logged(items, predicted, ["maybe"] * 20), metric="acc_norm")
     assert (forced.score, forced.flag) == (pytest.approx(0.1), "below chance")
+    assert score.probabilities == tuple(1 / (2 + place) for place in range(20))
+    assert forced.probabilities == tuple(1 / (3 + place) for place in range(20))
+    assert score.probability == pytest.approx(fmean(score.probabilities))
+    assert (score.probability_low, score.probability_high) == bootstrap_interval(score.probabilities)
 
 
 def test_choices_that_differ_are_scored_by_length_and_their_majority_is_a_place() -> None:
@@ -67,6 +77,7 @@ def test_choices_that_differ_are_scored_by_length_and_their_majority_is_a_place(
     assert score.majority == pytest.approx(0.75)
     assert score.chance == pytest.approx((1.5 + 1 / 3) / 4)
     assert score.macro_f1 is None
+    assert score.probabilities == (1 / 3, 1 / 4, 1 / 5, 1 / 6)  # of the log-likelihoods that acc_norm compares
 
 
 def test_written_answers_and_lists() -> None:
@@ -81,6 +92,7 @@ def test_written_answers_and_lists() -> None:
     score = score_items("t", free, samples)
     assert (score.metric, score.score, score.exact_match) == ("f1", 0.5, pytest.approx(1 / 3))
     assert score.chance is None
+    assert score.probability is score.probability_low is score.probability_high is score.probabilities is None
     assert score.majority == pytest.approx(2 / 3)  # always "the dog" is right twice: articles and case do not count
     assert score.predictions == ("dog", "cat mat", "")
     several = [
@@ -99,6 +111,23 @@ def test_written_answers_and_lists() -> None:
     assert mixed.metric == "f1+acc"
     assert mixed.majority == pytest.approx((2 + 1) / 5)
     assert mixed.chance is None
+    assert mixed.probabilities is None  # two of five items would be another task's score
+
+
+@given(st.lists(st.floats(-900, 0), min_size=2, max_size=6), st.data())
+def test_the_probability_of_the_right_choice(likelihoods: list[float], data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(1, 50), min_size=len(likelihoods), max_size=len(likelihoods)))
+    places = range(len(likelihoods))
+    for divided in (None, lengths):
+        shares = [probability_of_right(likelihoods, [place], divided) for place in places]
+        assert all(0 <= share <= 1 for share in shares)
+        assert sum(shares) == pytest.approx(1)
+        values = [value / length for value, length in zip(likelihoods, divided or [1] * len(places), strict=True)]
+        best = max(places, key=lambda place: values[place])
+        assert shares[best] == max(shares)  # the choice that the metric takes has the most
+        assert shares == pytest.approx(scipy.special.softmax(values).tolist())
+        assert probability_of_right(likelihoods, places, divided) == 1
+    assert probability_of_right([-7.0] * len(places), [0]) == pytest.approx(1 / len(places))  # a guess
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1, max_size=30))
@@ -153,12 +182,19 @@ def test_flags(score: float, low: float, chance: float | None, majority: float |
 
 
 def test_evaluations_come_back_from_disk(tmp_path: Path) -> None:
-    task = TaskScore("t", 2, "acc", 0.5, 0.1, 0.9, 0.5, None, 0.5, 0.0, (1.0, 0.0), ("a", "b"), predictions=("x", "y"))
+    bare = TaskScore("t", 2, "acc", 0.5, 0.1, 0.9, 0.5, None, 0.5, 0.0, (1.0, 0.0), ("a", "b"), predictions=("x", "y"))
+    shares = {"probability": 0.5, "probability_low": 0.2, "probability_high": 0.8, "probabilities": (0.7, 0.3)}
+    task = dataclasses.replace(bare, **shares)
     text = TextScore("one", 1, 5, 2.0, math.exp(2), -math.inf, math.inf, (2.0,), (5,), 0, 1.5)
     found = Evaluation({"t": task}, {"one": text}, "M", None, {"shots": 0}, {"torch": "2"}, {"task:t": "f"})
     path = found.write(tmp_path)
     assert Evaluation.read(tmp_path) == found
     assert Evaluation.read(path) == found
+    old = json.loads(path.read_text())
+    for name in [name for name in old["tasks"]["t"] if name.startswith("probab")]:
+        del old["tasks"]["t"][name]
+    (tmp_path / "old.json").write_text(json.dumps(old))  # as it was before there were probabilities
+    assert Evaluation.read(tmp_path / "old.json") == dataclasses.replace(found, tasks={"t": bare})
     before = path.read_bytes()
     assert found.write(tmp_path).read_bytes() == before
     path.write_text(path.read_text().replace('"metric": "acc"', '"metrics": "acc"'))

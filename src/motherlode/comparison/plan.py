@@ -17,6 +17,7 @@ from motherlode.comparison.config import CompareConfig
 from motherlode.comparison.inputs import Checked, Drawn
 from motherlode.comparison.jobs import Job, Jobs
 from motherlode.comparison.methods import MethodConfig
+from motherlode.evaluation.run import VERSION
 from motherlode.shards.fingerprint import fingerprint
 
 CHARACTERS = 4.0  # of a token, for estimates
@@ -251,7 +252,7 @@ def add_evaluation(
     files = [checked.digests.get(task, task) for task in tasks]
     held = {name: checked.digests[path] for name, path in texts.items()}
     names = [Path(task).name for task in tasks]
-    depends = [checked.model_digest, files, names, held, _without_places(options)]
+    depends = [VERSION, checked.model_digest, files, names, held, _without_places(options)]
     items = sum(checked.items.get(task) or 500 for task in tasks) * (1 + int(options.get("shots", 0)))
     if options.get("limit"):
         items = min(items, int(options["limit"]) * len(tasks))

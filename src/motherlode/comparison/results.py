@@ -1,7 +1,8 @@
 """The results of a comparison as tidy tables: one row a score, one row an item's outcome, one row a cost.
 
 `results.parquet` and `items.parquet` depend on the inputs alone, so that a run that was killed and continued leaves the
-same bytes; seconds are in `costs.parquet`. A job that failed has no rows.
+same bytes; seconds are in `costs.parquet`. A job that failed has no rows. `probability` is that of the right choice
+among the choices, null where an item has none.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ SCHEMAS = {
             ("high", pa.float64()),
             ("chance", pa.float64()),
             ("majority", pa.float64()),
+            ("probability", pa.float64()),
+            ("probability_low", pa.float64()),
+            ("probability_high", pa.float64()),
             ("items", pa.int64()),
             ("selected", pa.int64()),
             ("samples", pa.int64()),
@@ -47,7 +51,15 @@ SCHEMAS = {
             ("steps", pa.int64()),
         ]
     ),
-    ITEMS: pa.schema([*_CELL, ("task", pa.string()), ("item", pa.string()), ("outcome", pa.float64())]),
+    ITEMS: pa.schema(
+        [
+            *_CELL,
+            ("task", pa.string()),
+            ("item", pa.string()),
+            ("outcome", pa.float64()),
+            ("probability", pa.float64()),
+        ]
+    ),
     COSTS: pa.schema(
         [
             *_CELL,
@@ -145,9 +157,10 @@ def gather(folder: Path, manifest: Manifest, cells: Sequence[Cell], sets: Sequen
 
 
 def _scores(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    names = ("metric", "score", "low", "high", "chance", "majority")
+    not_here = ("items", "ids", "probabilities")  # but in the rows of items
     for task, score in result["tasks"].items():
-        yield {"task": task, "items": len(score["items"]), **{name: score[name] for name in names}}
+        numbers = {name: value for name, value in score.items() if name not in not_here}
+        yield {"task": task, "items": len(score["items"]), **numbers}
     for name, text in result["texts"].items():
         limits = {"low": text["low"], "high": text["high"]}
         yield {"task": f"text: {name}", "metric": "loss", "score": text["loss"], "items": text["documents"], **limits}
@@ -155,8 +168,9 @@ def _scores(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _items(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for task, score in result["tasks"].items():
-        for item, outcome in zip(score["ids"], score["items"], strict=True):
-            yield {"task": task, "item": item, "outcome": outcome}
+        shares = score["probabilities"] or [None] * len(score["items"])
+        for item, outcome, share in zip(score["ids"], score["items"], shares, strict=True):
+            yield {"task": task, "item": item, "outcome": outcome, "probability": share}
     for name, text in result["texts"].items():
         for place, loss in enumerate(text["items"]):
             yield {"task": f"text: {name}", "item": str(place), "outcome": -loss}

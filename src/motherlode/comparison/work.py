@@ -149,6 +149,10 @@ def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
             "majority": score.majority,
             "items": list(score.items),
             "ids": [str(item) for item in score.ids],
+            "probability": score.probability,
+            "probability_low": score.probability_low,
+            "probability_high": score.probability_high,
+            "probabilities": None if score.probabilities is None else list(score.probabilities),
         }
     texts = {
         name: {

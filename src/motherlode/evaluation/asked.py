@@ -125,6 +125,7 @@ class NamedWork:
             metric=options.metric,
             confidence=options.confidence,
             random_seed=options.random_seed,
+            task=task,
         )
 
 

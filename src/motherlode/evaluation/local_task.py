@@ -17,6 +17,7 @@ import numpy as np
 from motherlode.errors import InputError, MissingExtraError
 from motherlode.evaluation.answers import f1_of_choices, f1_of_words, same_answer
 from motherlode.evaluation.items import TaskItem, split_answers
+from motherlode.evaluation.probability import probability_of_right
 from motherlode.evaluation.prompt import SHOT_END, Style, to_answer, to_choices, to_completion, to_messages, to_prompt
 
 try:
@@ -161,7 +162,10 @@ class LocalTask(Task):  # type: ignore[misc]
         return [Instance(request_type="generate_until", doc=doc, arguments=(ctx, settings), idx=0, metadata=metadata)]
 
     def process_results(self, doc: dict[str, Any], results: Sequence[Any]) -> dict[str, float]:
-        """Return an item's outcomes, `predicted` and `predicted_norm` as places of choices."""
+        """Return an item's outcomes; `predicted` are places of choices, `probability` that of the right one.
+
+        `_norm`: by log-likelihood a character.
+        """
         item = self.items[doc["place"]]
         if item.kind == "choice":
             likelihoods = np.array([value for value, _ in results])
@@ -172,6 +176,8 @@ class LocalTask(Task):  # type: ignore[misc]
                 "acc_norm": float(by_length == item.gold),
                 "predicted": float(first),
                 "predicted_norm": float(by_length),
+                "probability": probability_of_right(likelihoods, [item.gold]),
+                "probability_norm": probability_of_right(likelihoods, [item.gold], lengths),
             }
         written = " ".join(str(results[0]).split())
         if item.kind == "several":
@@ -183,9 +189,18 @@ class LocalTask(Task):  # type: ignore[misc]
 
     def aggregation(self) -> dict[str, Any]:
         """Return means."""
-        names = ("acc", "acc_norm", "predicted", "predicted_norm", "exact_match", "f1")
+        names = (
+            "acc",
+            "acc_norm",
+            "predicted",
+            "predicted_norm",
+            "probability",
+            "probability_norm",
+            "exact_match",
+            "f1",
+        )
         return dict.fromkeys(names, lambda values: float(np.mean(values)))
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return True for all metrics."""
-        return dict.fromkeys(("acc", "acc_norm", "exact_match", "f1"), True)
+        return dict.fromkeys(("acc", "acc_norm", "probability", "probability_norm", "exact_match", "f1"), True)

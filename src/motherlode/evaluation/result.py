@@ -40,6 +40,11 @@ class TaskScore:
         shots: Examples in each prompt.
         truncated: Prompts that lost their beginning because the model's window is too short.
         confidence: Of the interval.
+        probability: Mean probability of the right choice among the choices, 0 to 1 (see `probability`); None if an item
+            has no choices of which one is right.
+        probability_low: Lower limit of its interval; None as that.
+        probability_high: Upper limit.
+        probabilities: That of each item, in the file's order; None as that.
     """
 
     name: str
@@ -60,6 +65,10 @@ class TaskScore:
     shots: int = 0
     truncated: int = 0
     confidence: float = 0.95
+    probability: float | None = None
+    probability_low: float | None = None
+    probability_high: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
     @property
     def flag(self) -> str:

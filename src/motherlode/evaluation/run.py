@@ -18,7 +18,7 @@ from motherlode.progress import Progress
 from motherlode.shards import store
 from motherlode.shards.fingerprint import fingerprint
 
-_VERSION = 1  # of what is computed here; part of every fingerprint
+VERSION = 2  # of what is computed here; part of every fingerprint
 _LIBRARIES = ("lm_eval", "torch", "transformers", "peft")
 
 
@@ -47,7 +47,7 @@ class Run:
 
             given = adapter_digest(Path(adapter))
         options = settings.model_dump(exclude=NOT_IN_SCORES)
-        self._depends = [_VERSION, weights, given, options, versions().get("lm_eval")]
+        self._depends = [VERSION, weights, given, options, versions().get("lm_eval")]
 
     def _load(self) -> Any:
         from motherlode.models.load import load_model

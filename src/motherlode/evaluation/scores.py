@@ -1,4 +1,4 @@
-"""From outcomes of items to a score: mean and interval, chance, majority, macro F1."""
+"""From outcomes of items to a score: mean and interval, chance, majority, macro F1, probability of the right choice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from motherlode.evaluation.answers import chance_f1, f1_of_choices, f1_of_words, same_answer
 from motherlode.evaluation.items import TaskItem
+from motherlode.evaluation.probability import probabilities_logged
 from motherlode.evaluation.prompt import Style
 from motherlode.evaluation.result import TaskScore
 from motherlode.statistics import bootstrap_interval
@@ -59,6 +60,8 @@ def score_items(
     written = [sample for item, sample in zip(items, samples, strict=True) if item.kind != "choice"]
     shown = [sample for item, sample in zip(items, samples, strict=True) if item.kind == "choice"]
     classes = len(chosen) == len(items) and same
+    share = "probability_norm" if of_choices == "acc_norm" else "probability"
+    shares = tuple(float(sample[share]) for sample in samples) if len(chosen) == len(items) else None
     return TaskScore(
         name=name,
         n=len(items),
@@ -78,6 +81,7 @@ def score_items(
         shots=shots,
         truncated=truncated,
         confidence=confidence,
+        **_of_probabilities(shares, confidence, random_seed),
     )
 
 
@@ -90,6 +94,7 @@ def score_logged(
     metric: Metric = "auto",
     confidence: float = 0.95,
     random_seed: int = 0,
+    task: Any = None,
 ) -> TaskScore:
     """Score one of the harness's own tasks by what it logged.
 
@@ -101,6 +106,7 @@ def score_logged(
         metric: What counts; `auto` is the first that the task has of acc, exact_match, f1, else its first.
         confidence: Of the interval.
         random_seed: Of the bootstrap.
+        task: The task itself, which knows its choices; without it there is no probability of the right one.
     """
     names = list(samples[0]["metrics"])
     numbers = [key for key in names if all(isinstance(sample[key], (int, float)) for sample in samples)]
@@ -112,6 +118,7 @@ def score_logged(
     targets = Counter(str(sample["target"]) for sample in samples)
     closed = used.startswith("acc") and min(choices) > 1
     unit = all(0 <= value <= 1 for value in outcomes)
+    shares = None if task is None else probabilities_logged(task, samples, used)
     return TaskScore(
         name=name,
         n=len(outcomes),
@@ -129,6 +136,7 @@ def score_logged(
         shots=shots,
         truncated=truncated,
         confidence=confidence,
+        **_of_probabilities(shares, confidence, random_seed),
     )
 
 
@@ -139,6 +147,19 @@ def macro_f1(right: Sequence[str], predicted: Sequence[str]) -> float:
         hits = sum(a == b == label for a, b in zip(right, predicted, strict=True))
         scores.append(2 * hits / (right.count(label) + list(predicted).count(label)))
     return fmean(scores)
+
+
+def _of_probabilities(shares: tuple[float, ...] | None, confidence: float, random_seed: int) -> dict[str, Any]:
+    """Return the fields of a score that are about the probability of the right choice."""
+    if shares is None:
+        return {}
+    low, high = bootstrap_interval(shares, confidence=confidence, random_seed=random_seed)
+    return {
+        "probability": fmean(shares),
+        "probability_low": max(0.0, low),
+        "probability_high": min(1.0, high),
+        "probabilities": shares,
+    }
 
 
 def _prediction(item: TaskItem, sample: Mapping[str, Any], metric: str) -> str:
