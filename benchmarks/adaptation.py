@@ -23,9 +23,11 @@ from typing import Any
 
 import yaml
 
+from motherlode.cli.compare import DIGITS
 from motherlode.comparison.compare import Plan
-from motherlode.comparison.summary import Setting, Summary
+from motherlode.comparison.summary import Score, Setting, Summary
 from motherlode.report.comparison import write_comparison_report
+from motherlode.statistics import Difference
 from scores import plain_table
 from select_quality import DEFAULT_DATA, DOMAINS, mixed_pool, read, write
 
@@ -118,24 +120,26 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def shown(mean: float, low: float, high: float, sign: str = "") -> str:
+def shown(found: Score | Difference | None, digits: int, sign: str = "") -> str:
     """Write a number with its limits."""
-    return f"{mean:{sign}.3f} ({low:{sign}.3f}, {high:{sign}.3f})"
+    if found is None:
+        return ""
+    mean, low, high = (f"{value:{sign}.{digits}f}" for value in (found.mean, found.low, found.high))
+    return f"{mean} ({low}, {high})"
 
 
 def score_tables(summary: Summary, setting: Setting) -> str:
-    """Lay out scores by domain, and gains over random and over the best baseline."""
-    best, reference = summary.best_baseline(setting), summary.reference
+    """Lay out scores (or probabilities) by domain, and gains over random and over the best baseline."""
+    best, reference, digits = summary.best_baseline(setting), summary.reference, DIGITS[summary.measure]
     domains = summary.outcomes.domains
     scores, gains = [], []
     for method in summary.methods:
         found = [summary.score(method, domain, setting) for domain in (*domains, None)]
-        scores.append([method, *("" if s is None else shown(s.mean, s.low, s.high) for s in found)])
+        scores.append([method, *(shown(score, digits) for score in found)])
         cells = []
         for against in (reference, best):
             gain = None if against in (None, method) else summary.gain(method, str(against), None, setting)
-            found_gain = None if gain is None else gain.difference
-            cells.append("" if found_gain is None else shown(found_gain.mean, found_gain.low, found_gain.high, "+"))
+            cells.append(shown(None if gain is None else gain.difference, digits, "+"))
             cells.append("" if gain is None else f"{gain.wins:.0%}")
         gains.append([method, *cells])
     heads = ("method", f"over {reference}", "wins", f"over {best} (best baseline)", "wins")
@@ -153,7 +157,7 @@ def chance_table(summary: Summary) -> str:
 
 
 def verdict(summary: Summary, setting: Setting) -> str:
-    """Say in how many domains the best of ours surely beats the others."""
+    """Say in how many domains the best of ours surely beats the others, by the summary's measure."""
     ours, lines = summary.best_of_ours(setting), []
     domains = summary.outcomes.domains
     for other in [name for name in summary.methods if ours and summary.entry(name)["baseline"]]:
@@ -213,9 +217,11 @@ def main() -> None:
         print(f"! {failure.job}: {failure.error}")
     (summary,) = made.summaries()
     print(chance_table(summary))
-    for setting in summary.settings:
-        print(f"\n{setting}, {options.seeds} random seeds, {options.epochs} epochs of |D| + N samples, mean (95 %)\n")
-        print(score_tables(summary, setting), verdict(summary, setting), sep="\n\n")
+    for measured, what in ((summary, "score"), (summary.by_probability, "probability of the right choice")):
+        for setting in [] if measured is None else measured.settings:
+            seeds, epochs = options.seeds, options.epochs
+            print(f"\n{what}: {setting}, {seeds} random seeds, {epochs} epochs of |D| + N samples, mean (95 %)\n")
+            print(score_tables(measured, setting), verdict(measured, setting), sep="\n\n")
     pool = json.loads((out / "notes.json").read_text("utf-8"))["pool"]
     print(f"\npool: {pool['rows']:,} rows, {pool['pool']['held']:,} left out because they hold a test item")
     print(f"report: {write_comparison_report(out)}")

@@ -49,6 +49,7 @@ def made_up(
         What `comparison.json` holds, and the rows of all tables.
     """
     choice = np.random.default_rng(random_seed)
+    share = np.random.default_rng([random_seed, 1])
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     for method, entry in methods.items():
         for domain, own in tasks.items():
@@ -70,12 +71,19 @@ def made_up(
                         "high": score + 0.1,
                     }
                     known = {} if loss else {"chance": 0.25, "majority": 0.3}
+                    shares: list[float | None] = [None] * count
+                    if not loss:  # little noise: a level between a guess and the score's
+                        drawn = 0.25 + (level - 0.25) / 4 + share.uniform(-0.05, 0.05, count)
+                        shares = drawn.tolist()
+                        limits = (drawn.mean() - 0.01, drawn.mean() + 0.01)
+                        known |= {"probability": float(drawn.mean())}
+                        known |= dict(zip(("probability_low", "probability_high"), map(float, limits), strict=True))
                     trained = {"selected": n, "samples": 1100, "tokens": 5000 + 10 * (seed or 0), "steps": 7}
                     trained = {} if seed is None else trained
                     rows[RESULTS].append({**place, "task": task, "items": count, **told, **known, **trained})
                     rows[ITEMS] += [
-                        {**place, "task": task, "item": f"i{number}", "outcome": value}
-                        for number, value in enumerate(outcomes.tolist())
+                        {**place, "task": task, "item": f"i{number}", "outcome": value, "probability": right}
+                        for number, (value, right) in enumerate(zip(outcomes.tolist(), shares, strict=True))
                     ]
                 rows[COSTS].append(
                     {**place, "selection_seconds": 1.0, "training_seconds": 2.0, "evaluation_seconds": 3.0}

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from motherlode.cli.compare import print_summary
 from motherlode.comparison.results import ITEMS, RESULTS
 from motherlode.comparison.summary import Setting, Summary, independent
 from motherlode.errors import InputError
@@ -113,6 +115,132 @@ def test_the_best_baseline_and_the_best_of_ours() -> None:
     assert made.best_baseline(AT) == "dsir"
     assert made.best_of_ours(AT) == "ntk"
     assert made.reference == "random"
+
+
+def level(rows: dict[str, list[dict[str, Any]]], method: str, seed: int | None, value: float) -> None:
+    """Give all items of a run one outcome."""
+    for row in rows[ITEMS]:
+        if (row["method"], row["random_seed"]) == (method, seed):
+            row["outcome"] = value
+
+
+def test_limits_of_shares_stay_within_0_and_1_and_of_their_differences_within_1() -> None:
+    about, rows = made_up(TASKS | {"finance": {"four": 20, "five": 30, "six": 9}}, seeds=2)
+    for seed, value in ((0, 0.2), (1, 0.8)):  # two runs that differ much: next to nothing is known
+        level(rows, "ntk", seed, value)
+        level(rows, "random", seed, 1 - value)
+    made = Summary(about, "selection", rows[RESULTS], rows[ITEMS])
+    for domain in ("medicine", "law", "finance", None):
+        for task in [None] if domain is None else [None, *made.outcomes.tasks(domain)]:
+            score = made.score("ntk", domain, AT, task)
+            gain = made.gain("ntk", "random", domain, AT, task)
+            assert score is not None and gain is not None
+            assert (score.mean, gain.difference.mean) == (pytest.approx(0.5), pytest.approx(0))
+            assert (score.low, score.high) == (0, 1)
+            assert (gain.difference.low, gain.difference.high) == (-1, 1)
+            assert 0.2 < gain.difference.probability < 0.8
+    raw = made._score("ntk", "finance", AT, None)
+    assert raw is not None and raw.low < -1 and raw.high > 2  # what is cut off
+
+
+def test_limits_of_losses_are_as_they_come() -> None:
+    tasks = {"finance": {"text: domain": 30}}
+    methods = {name: {"method": "mine", "options": {}, "baseline": False} for name in ("general-only", "ntk")}
+    about, rows = made_up(tasks, seeds=2, places=((None, None),), methods=methods, kind="mining")
+    for seed, value in ((0, 0.2), (1, 0.8)):
+        level(rows, "ntk", seed, value)
+        level(rows, "general-only", seed, 1 - value)
+    made = Summary(about, "mining", rows[RESULTS], rows[ITEMS])
+    (at,) = made.settings
+    score, gain = made.score("ntk", None, at), made.gain("ntk", "general-only", None, at)
+    assert score is not None and gain is not None
+    assert score.low < 0 and score.high > 1
+    assert gain.difference.low < -1 and gain.difference.high > 1
+
+
+def test_outcomes_beyond_1_are_as_they_come() -> None:
+    about, rows = made_up(TASKS, seeds=2)
+    level(rows, "ntk", 0, 0.2)
+    level(rows, "ntk", 1, 1.5)  # a metric that is no share
+    made = Summary(about, "selection", rows[RESULTS], rows[ITEMS])
+    score = made.score("ntk", None, AT)
+    assert score is not None and score.high > 1
+
+
+def test_the_probability_of_the_right_choice_is_a_measure_of_its_own() -> None:
+    made, rows = summary()
+    shares = made.by_probability
+    assert shares is not None and shares.by_probability is shares
+    assert (shares.methods, shares.settings, shares.reference) == (made.methods, made.settings, "random")
+
+    def values(method: str, task: str) -> np.ndarray[Any, Any]:
+        return np.array(
+            [
+                [
+                    row["probability"]
+                    for row in rows[ITEMS]
+                    if (row["method"], row["task"], row["random_seed"]) == (method, task, seed)
+                ]
+                for seed in range(3)
+            ]
+        )
+
+    of_tasks = {task: (values("ntk", task), values("random", task)) for own in TASKS.values() for task in own}
+    means = {task: float((first - second).mean()) for task, (first, second) in of_tasks.items()}
+    gain, coarse = shares.gain("ntk", "random", None, AT), made.gain("ntk", "random", None, AT)
+    assert gain is not None and coarse is not None
+    assert gain.difference.mean == pytest.approx(((means["one"] + means["two"]) / 2 + means["three"]) / 2)
+    ahead = [first.mean(axis=1) > second.mean(axis=1) for first, second in of_tasks.values()]
+    assert gain.wins == pytest.approx(np.mean(ahead))
+    width, other = (found.difference.high - found.difference.low for found in (gain, coarse))
+    assert width < other / 4
+    score = shares.score("base", "law", AT)
+    assert score is not None
+    assert score.mean == pytest.approx(
+        np.mean([row["probability"] for row in rows[ITEMS] if (row["method"], row["task"]) == ("base", "three")])
+    )
+
+
+def test_tasks_and_domains_without_choices_have_no_probability() -> None:
+    about, rows = made_up(TASKS)
+    for row in rows[ITEMS] + rows[RESULTS]:
+        if row["task"] in ("two", "three"):
+            row["probability"] = None
+    made = Summary(about, "selection", rows[RESULTS], rows[ITEMS])
+    shares = made.by_probability
+    assert shares is not None
+    assert (shares.outcomes.domains, shares.outcomes.tasks("medicine")) == (["medicine"], ["one"])
+    assert shares.score("ntk", None, AT) == shares.score("ntk", "medicine", AT, "one")
+    assert made.outcomes.domains == ["medicine", "law"]
+
+
+def test_tables_that_were_written_before_there_were_probabilities_are_read(tmp_path: Path) -> None:
+    folder = write(tmp_path / "out", *made_up(TASKS))
+    (now,) = Summary.read(folder)
+    for name in (RESULTS, ITEMS):
+        table = pq.read_table(folder / f"{name}.parquet")
+        kept = [column for column in table.column_names if not column.startswith("probability")]
+        pq.write_table(table.select(kept), folder / f"{name}.parquet")
+    (old,) = Summary.read(folder)
+    assert old.by_probability is None
+    assert old.gain("ntk", "random", None, AT) == now.gain("ntk", "random", None, AT)
+
+
+def test_both_measures_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    made, _ = summary()
+    print_summary(made)
+    printed = capsys.readouterr().out
+    said = " ".join(printed.split())
+    scores, shares = said.index("Score, |D| = 100"), said.index("Probability of the right choice, |D| = 100")
+    assert scores < said.index("Score by domain") < shares < said.index("Probability of the right choice by domain")
+    gain = made.by_probability.gain("ntk", "random", None, AT)  # type: ignore[union-attr]
+    assert gain is not None
+    assert f"{gain.difference.mean:+.4f} ({gain.difference.low:+.4f}, {gain.difference.high:+.4f})" in said[shares:]
+    lines = [line for line in printed.splitlines() if line.startswith("- ")]
+    assert lines[0].startswith("- ntk against random at |D| = 100, N = 1,000: +0.")
+    told = [line for line in lines if line.startswith("- Probability of the right choice: ntk against random")]
+    assert len(told) == 1
+    assert "of probability: higher" in told[0]
 
 
 def test_parts_that_are_independent() -> None:

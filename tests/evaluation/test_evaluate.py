@@ -223,6 +223,10 @@ def test_the_command_prints_a_table_and_writes_a_report(
     assert values["texts"]["held"]["windowed"] == 1
     (score,) = values["tasks"].values()
     assert (score["n"], score["shots"], len(score["items"])) == (8, 1, 8)
+    right = f"{score['probability'] * 100:.2f}"
+    assert right in said
+    assert f"<td>{right}%</td>" in page
+    assert len(score["probabilities"]) == 8
     assert values["versions"]["lm_eval"]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from motherlode.cli import main
-from motherlode.comparison.results import COSTS, MIX, SETS
+from motherlode.comparison.results import COSTS, ITEMS, MIX, RESULTS, SETS
+from motherlode.comparison.summary import Summary
 from motherlode.report.comparison import write_comparison_report
 from motherlode.report.intervals import Interval, intervals
 from tests.comparison.tables import METHODS, made_up, write
@@ -29,7 +30,7 @@ def hostile(folder: Path) -> Path:
         f"{next(names)} {domain}": {f"{next(names)} {task}": n for task, n in own.items()}
         for domain, own in TASKS.items()
     }
-    places = ((100, 1000), (100, 9000), (300, 1000), (300, 9000))
+    places = ((100, 9000), (300, 1000), (300, 9000))
     about, rows = made_up(tasks, places=places, methods=methods)
     for place, row in enumerate(rows[MIX]):
         row["source"] = f"{HOSTILE[place % len(HOSTILE)]} source"
@@ -88,6 +89,23 @@ def test_the_page_says_what_the_tables_say(tmp_path: Path, capsys: pytest.Captur
     changed = page.table("Ablations of selection")[1]
     assert changed[:2] == ["ntk signs", "kernel = ntk-signs"]
     assert "ntk against random at |D| = 100, N = 1,000" in page.text
+    (summary,) = Summary.read(folder)
+    shares = summary.by_probability
+    assert shares is not None
+    at = shares.settings[0]
+    means = page.table("Scores of selection by probability |D| = 100, N = 1,000")
+    differences = page.table("Differences of selection by probability |D| = 100, N = 1,000")
+    for method in METHODS:
+        score, gain = shares.score(method, None, at), shares.gain(method, "random", None, at)
+        assert score is not None and gain is not None
+        row = next(row for row in means if row[0] == method)
+        assert row[1] == f"{score.mean:.4f} ({score.low:.4f} to {score.high:.4f})"
+        if method != "random":
+            row = next(row for row in differences if row[0] == method)
+            assert row[1].startswith(f"{gain.difference.mean:+.4f} ")
+    assert page.table("Ablations of selection by probability")[1][:2] == ["ntk signs", "kernel = ntk-signs"]
+    assert "Probability of the right choice: ntk against random at |D| = 100, N = 1,000" in page.text
+    assert len(page.table("three |D| = 100, N = 1,000 by probability")) == 1 + len(METHODS)
     assert [row[0] for row in page.table("Costs of selection |D| = 100, N = 1,000")[1:]] == list(METHODS)
 
 
@@ -110,6 +128,15 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
 def test_the_page_fits_a_phone_and_a_desk(tmp_path: Path, width: int) -> None:
     seen = look_at(write_comparison_report(hostile(tmp_path / "out")), width, tmp_path / "profile")
     assert seen.charts >= 6
+
+
+def test_without_probabilities_there_is_no_word_of_them(tmp_path: Path) -> None:
+    about, rows = made_up({"law": {"three": 25}})
+    for row in rows[ITEMS] + rows[RESULTS]:
+        row["probability"] = None
+    page = parse(write_comparison_report(write(tmp_path / "out", about, rows)).read_text("utf-8"))
+    assert not page.unclosed
+    assert "robability of the right choice" not in page.text
 
 
 def test_costs_are_means(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from motherlode.comparison.compare import Plan
     from motherlode.comparison.summary import Gain, Score, Setting, Summary
 
 _WIDTH = 132  # of tables that go into a file
+DIGITS = {"outcome": 3, "probability": 4}  # probabilities differ by less, and are known better
 
 
 def compare_command(
@@ -78,58 +81,69 @@ def print_plan(plan: Plan, out: Path) -> None:
 
 
 def print_summary(summary: Summary) -> None:
-    """Print each method's mean, its domains, and its differences."""
+    """Print each method's mean, its domains, and its differences; the same of the probability of the right choice."""
     from rich.console import Console
 
-    from motherlode.cli.tables import plain, table_of
+    from motherlode.cli.tables import plain
     from motherlode.report.comparison_findings import findings
 
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH)
+    measured = [summary] if summary.by_probability is None else [summary, summary.by_probability]
+    for part in measured:
+        for setting in part.settings:
+            _print_setting(console, part, setting)
+    for part in measured:
+        for finding in findings(part):
+            console.print(plain(f"- {finding['text'].replace('`', '')}"), soft_wrap=True)
+    console.print()
+
+
+def _print_setting(console: Console, summary: Summary, setting: Setting) -> None:
+    from motherlode.cli.tables import plain, table_of
+
     domains = summary.outcomes.domains
     what = "Loss on held-out documents, nats a token" if summary.texts else "Score"
-    for setting in summary.settings:
-        at = f", {setting}" if str(setting) else ""
-        best, reference = summary.best_baseline(setting), summary.reference
-        columns = [
-            "method",
-            "mean (95 %)",
-            f"over {reference} (95 %)",
-            "wins",
-            f"over {best}, the best baseline (95 %)",
-        ]
-        table = table_of(f"{what}{at}", columns)
+    what = "Probability of the right choice" if summary.measure == "probability" else what
+    digits = DIGITS[summary.measure]
+    at = f", {setting}" if str(setting) else ""
+    best, reference = summary.best_baseline(setting), summary.reference
+    columns = [
+        "method",
+        "mean (95 %)",
+        f"over {reference} (95 %)",
+        "wins",
+        f"over {best}, the best baseline (95 %)",
+    ]
+    table = table_of(f"{what}{at}", columns)
+    for method in summary.methods:
+        gains = [_gain(summary, method, against, setting) for against in (reference, best)]
+        wins = "" if gains[0] is None else f"{gains[0].wins:.0%}"
+        shown = ["" if gain is None else _difference(gain, digits) for gain in gains]
+        whole = _score(summary.score(method, None, setting), summary.texts, digits)
+        table.add_row(plain(method), whole, shown[0], wins, shown[1])
+    console.print(table)
+    if len(domains) > 1:
+        table = table_of(f"{what} by domain{at}", ["method", *domains])
         for method in summary.methods:
-            gains = [_gain(summary, method, against, setting) for against in (reference, best)]
-            wins = "" if gains[0] is None else f"{gains[0].wins:.0%}"
-            shown = ["" if gain is None else _difference(gain) for gain in gains]
-            whole = _score(summary.score(method, None, setting), summary.texts)
-            table.add_row(plain(method), whole, shown[0], wins, shown[1])
+            scores = [summary.score(method, domain, setting) for domain in domains]
+            means = ["none" if score is None else f"{abs(score.mean):.{digits}f}" for score in scores]
+            table.add_row(plain(method), *means)
         console.print(table)
-        if len(domains) > 1:
-            table = table_of(f"{what} by domain{at}", ["method", *domains])
-            for method in summary.methods:
-                scores = [summary.score(method, domain, setting) for domain in domains]
-                means = ["none" if score is None else f"{abs(score.mean):.3f}" for score in scores]
-                table.add_row(plain(method), *means)
-            console.print(table)
-    for finding in findings(summary):
-        console.print(plain(f"- {finding['text'].replace('`', '')}"), soft_wrap=True)
-    console.print()
 
 
 def _gain(summary: Summary, method: str, against: str | None, setting: Setting) -> Gain | None:
     return None if against is None or against == method else summary.gain(method, against, None, setting)
 
 
-def _score(score: Score | None, loss: bool) -> str:
+def _score(score: Score | None, loss: bool, digits: int) -> str:
     if score is None:
         return "none"
     mean, low, high = (-score.mean, -score.high, -score.low) if loss else (score.mean, score.low, score.high)
-    return f"{mean:.3f} ({low:.3f}, {high:.3f})"
+    return f"{mean:.{digits}f} ({low:.{digits}f}, {high:.{digits}f})"
 
 
-def _difference(gain: Gain) -> str:
+def _difference(gain: Gain, digits: int) -> str:
     found = gain.difference
-    return f"{found.mean:+.3f} ({found.low:+.3f}, {found.high:+.3f})"
+    return f"{found.mean:+.{digits}f} ({found.low:+.{digits}f}, {found.high:+.{digits}f})"

@@ -111,7 +111,7 @@ def print_evaluation(found: Evaluation) -> None:
     console = Console()
     if found.tasks:
         level = f"{next(iter(found.tasks.values())).confidence:.0%}"
-        columns = ["task", "items", "metric", "score", level, "chance", "majority", "acc", "acc_norm", ""]
+        columns = ["task", "items", "metric", "score", level, "chance", "p(right)", "majority", "acc", "acc_norm", ""]
         wide = console.width >= _WIDE
         with_adapter = f" with {found.adapter}" if found.adapter else ""
         table = table_of(f"{found.model}{with_adapter}, in %", [*columns[:-1], "macro F1", ""] if wide else columns)
@@ -146,8 +146,14 @@ def print_evaluation(found: Evaluation) -> None:
 
 def _numbers(task: TaskScore) -> list[str]:
     limits = f"{task.low * 100:.1f}-{task.high * 100:.1f}"
-    compared = [_share(value) for value in (task.chance, task.majority, task.acc, task.acc_norm)]
-    return [_share(task.score), limits, *compared]
+    right = "" if task.probability is None else f"{task.probability * 100:.2f}"  # changes by less than scores do
+    return [
+        _share(task.score),
+        limits,
+        _share(task.chance),
+        right,
+        *map(_share, (task.majority, task.acc, task.acc_norm)),
+    ]
 
 
 def _share(value: float | None) -> str:

@@ -3,14 +3,15 @@
 A task's outcomes are `[seeds, items]`. Several tasks of a domain are put side by side, weighted so that each task
 counts the same: their runs share the random seeds, so that resampling seeds and items of the whole keeps what belongs
 together. What was trained on no seed (the base model) stands for every seed. Of texts it is minus each document's
-loss, weighted by its length, so that the mean is that of all tokens and larger is better everywhere.
+loss, weighted by its length, so that the mean is that of all tokens and larger is better everywhere. In place of
+outcomes, the probability of the right choice can be taken, of those tasks that have it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Place = tuple[str, str, int | None, int | None]
 """Method, domain, |D|, N."""
+Measure = Literal["outcome", "probability"]
+"""Columns of `items.parquet`: what the metric says, or the probability of the right choice among the choices."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,18 @@ class Runs:
 class Outcomes:
     """All outcomes of one comparison."""
 
-    def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
-        """Take the rows of one comparison's items."""
+    def __init__(self, items: Iterable[Mapping[str, Any]], measure: Measure = "outcome") -> None:
+        """Take a measure from the rows of one comparison's items; those without it are left out."""
         found: dict[tuple[Place, str], dict[int | None, dict[str, float]]] = {}
+        self._beyond: set[str] = set()
         for row in items:
+            value = row.get(measure)
+            if value is None:
+                continue
             runs = found.setdefault((_place(row), row["task"]), {})
-            runs.setdefault(row["random_seed"], {})[row["item"]] = row["outcome"]
+            runs.setdefault(row["random_seed"], {})[row["item"]] = value
+            if is_text(row["task"]) or not 0 <= value <= 1:
+                self._beyond.add(row["task"])
         self._runs: dict[Place, dict[str, Runs]] = {}
         for (place, task), by_seed in found.items():
             names = tuple(next(iter(by_seed.values())))
@@ -57,6 +66,10 @@ class Outcomes:
         """Return a domain's tasks, or its texts."""
         found = dict.fromkeys(task for place, runs in self._runs.items() if place[1] == domain for task in runs)
         return [task for task in found if is_text(task) == texts]
+
+    def within_unit(self, tasks: Iterable[str]) -> bool:
+        """Return whether all outcomes of tasks lie within 0 and 1, and so do their means; losses of texts never do."""
+        return self._beyond.isdisjoint(tasks)
 
     def runs(self, method: str, domain: str, size: int | None, n: int | None) -> Mapping[str, Runs]:
         """Return a method's outcomes by task; those of the base model stand for every size and budget."""

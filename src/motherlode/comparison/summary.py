@@ -3,7 +3,10 @@
 A domain's score is the mean of its tasks; its interval resamples random seeds and items together. The mean over
 domains has the interval of independent parts: half-widths add in squares. The best baseline is the one with the highest
 mean over all domains at a size and budget, chosen on the same scores, which favours it: a method that beats it has
-beaten the luckiest.
+beaten the luckiest. Limits of what lies within 0 and 1 are cut off there, and those of its differences at -1 and 1:
+after domains have been joined, whose half-widths are taken as they come.
+
+All of it can be said of another measure than the tasks' metrics: of the probability of the right choice.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from motherlode.comparison.outcomes import Outcomes
+from motherlode.comparison.outcomes import Measure, Outcomes
 from motherlode.comparison.results import ITEMS, MINING, RESULTS, SELECTION, read_rows
 from motherlode.errors import InputError
 from motherlode.statistics import Difference, bootstrap_interval, paired_bootstrap, win_rate
@@ -28,7 +32,7 @@ _RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Score:
-    """A mean with its interval of 95 %; infinite limits where a single number is all there is."""
+    """A mean with its interval of 95 %; where a single number is all there is, limits are as far as can be."""
 
     mean: float
     low: float
@@ -69,6 +73,7 @@ class Summary:
     Attributes:
         about: What was compared, as `comparison.json` has it.
         kind: `selection` or `mining`.
+        measure: `outcome` (of each task's metric, and losses of texts) or `probability` (of the right choice).
         methods: Methods that have results, in the order of the configuration.
         settings: Sizes and budgets.
     """
@@ -79,15 +84,18 @@ class Summary:
         kind: str,
         results: Sequence[Mapping[str, Any]],
         items: Sequence[Mapping[str, Any]],
+        measure: Measure = "outcome",
     ) -> None:
-        """Take the rows of all comparisons; those of this kind are used."""
-        self.about, self.kind = about, kind
-        self.results = [row for row in results if row["comparison"] == kind]
-        self.outcomes = Outcomes(row for row in items if row["comparison"] == kind)
+        """Take the rows of all comparisons; those of this kind that have the measure are used."""
+        self.about, self.kind, self.measure = about, kind, measure
+        self.results = [row for row in results if row["comparison"] == kind and _has(row, measure)]
+        self._items = [row for row in items if row["comparison"] == kind]
+        self.outcomes = Outcomes(self._items, measure)
         there = {row["method"] for row in self.results}
         self.methods = [name for name in about["methods" if kind == SELECTION else "variants"] if name in there]
         sized = {(row["size"], row["n"]) for row in self.results if row["size"] is not None}
         self.settings = [Setting(*pair) for pair in sorted(sized)] or [Setting(None, None)]
+        self._scores: dict[Any, Score | None] = {}
         self._gains: dict[Any, Gain | None] = {}
 
     @classmethod
@@ -107,10 +115,18 @@ class Summary:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"is damaged ({error})", where=str(path), hint="run `compare` again") from error
 
+    @cached_property
+    def by_probability(self) -> Summary | None:
+        """The same of the probability of the right choice, in those domains and tasks that have it; None without."""
+        if self.measure == "probability":
+            return self
+        made = Summary(self.about, self.kind, self.results, self._items, "probability")
+        return made if made.methods else None
+
     @property
     def texts(self) -> bool:
         """Whether texts, not tasks, are what is compared: mining is measured on held-out documents first."""
-        return self.kind == MINING
+        return self.kind == MINING and self.measure == "outcome"
 
     def entry(self, method: str) -> Mapping[str, Any]:
         """Return a method's entry in the configuration."""
@@ -135,8 +151,20 @@ class Summary:
         Returns:
             The score (of texts: minus the loss); None if there is none.
         """
+        found = self._score(method, domain, setting, task)
+        if found is None or not self._within_unit(domain, task):
+            return found
+        return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+
+    def _score(self, method: str, domain: str | None, setting: Setting, task: str | None) -> Score | None:
+        key = method, domain, setting, task
+        if key not in self._scores:
+            self._scores[key] = self._new_score(*key)
+        return self._scores[key]
+
+    def _new_score(self, method: str, domain: str | None, setting: Setting, task: str | None) -> Score | None:
         if domain is None:
-            parts = [self.score(method, name, setting) for name in self.outcomes.domains]
+            parts = [self._score(method, name, setting, None) for name in self.outcomes.domains]
             if not parts or any(part is None for part in parts):
                 return None
             known = [part for part in parts if part is not None]
@@ -152,14 +180,23 @@ class Summary:
         self, method: str, against: str, domain: str | None, setting: Setting, task: str | None = None
     ) -> Gain | None:
         """Return how much better a method is than another; arguments as of `score`."""
-        key = method, against, domain, setting, task
-        if key not in self._gains:
-            self._gains[key] = self._gain(*key)
-        return self._gains[key]
+        found = self._gain(method, against, domain, setting, task)
+        if found is None or not self._within_unit(domain, task):
+            return found
+        whole = found.difference
+        return replace(found, difference=replace(whole, low=max(-1.0, whole.low), high=min(1.0, whole.high)))
 
     def _gain(self, method: str, against: str, domain: str | None, setting: Setting, task: str | None) -> Gain | None:
+        key = method, against, domain, setting, task
+        if key not in self._gains:
+            self._gains[key] = self._new_gain(*key)
+        return self._gains[key]
+
+    def _new_gain(
+        self, method: str, against: str, domain: str | None, setting: Setting, task: str | None
+    ) -> Gain | None:
         if domain is None:
-            parts = [self.gain(method, against, name, setting) for name in self.outcomes.domains]
+            parts = [self._gain(method, against, name, setting, None) for name in self.outcomes.domains]
             known = [part for part in parts if part is not None]
             if not known or len(known) < len(parts):
                 return None
@@ -182,6 +219,10 @@ class Summary:
             return [task]
         return ["text: domain"] if self.texts else self.outcomes.tasks(domain)
 
+    def _within_unit(self, domain: str | None, task: str | None) -> bool:
+        domains = self.outcomes.domains if domain is None else [domain]
+        return all(self.outcomes.within_unit(self._tasks(name, task)) for name in domains)
+
     def best_baseline(self, setting: Setting) -> str | None:
         """Return the baseline with the highest mean over all domains."""
         means = {}
@@ -202,7 +243,7 @@ class Summary:
         return max(means, key=lambda name: means[name]) if means else None
 
     def below_chance(self) -> list[Mapping[str, Any]]:
-        """Return results whose interval lies below chance."""
+        """Return results of which the interval of the metric's score lies below chance."""
         return [row for row in self.results if row["chance"] is not None and row["high"] < row["chance"]]
 
 
@@ -217,6 +258,11 @@ def independent(parts: Sequence[tuple[float, float, float]]) -> tuple[float, flo
     low = mean - math.sqrt(sum((part[0] - part[1]) ** 2 for part in parts)) / count
     high = mean + math.sqrt(sum((part[2] - part[0]) ** 2 for part in parts)) / count
     return mean, low, high
+
+
+def _has(row: Mapping[str, Any], measure: Measure) -> bool:
+    """Return whether a row of the results has a measure; scores all have."""
+    return measure == "outcome" or row.get("probability") is not None
 
 
 def _levels(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

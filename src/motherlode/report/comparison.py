@@ -74,7 +74,13 @@ def comparison_page(
     values = {
         "about": about,
         "notes": notes,
-        "findings": [finding for summary in summaries for finding in findings(summary)],
+        "findings": [
+            finding
+            for summary in summaries
+            for measured in (summary, summary.by_probability)
+            if measured is not None
+            for finding in findings(measured)
+        ],
         "comparisons": [_comparison(summary, spent, sets) for summary in summaries],
         "mix": mix(sources),
         "leaks": _leaks(notes),
@@ -87,18 +93,29 @@ def _comparison(
     summary: Summary, spent: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     return {
-        "kind": summary.kind,
-        "texts": summary.texts,
-        "reference": summary.reference,
-        "domains": summary.outcomes.domains,
-        "parts": [_part(summary, setting, number) for number, setting in enumerate(summary.settings)],
+        **_measured(summary),
+        "probability": None if summary.by_probability is None else _measured(summary.by_probability),
         "curves": curves(summary),
         "costs": [costs(summary, setting, spent, number) for number, setting in enumerate(summary.settings)],
-        "ablations": ablations(summary),
         "budgets": budgets(summary),
         "below": summary.below_chance(),
         "sets": list(sets) if summary.texts else [],
         "sweep": sweep(summary, sets),
+    }
+
+
+def _measured(summary: Summary) -> dict[str, Any]:
+    """Return what there is of every measure: scores, gains, ablations."""
+    probability = summary.measure == "probability"
+    return {
+        "kind": summary.kind,
+        "label": f"{summary.kind} by probability" if probability else summary.kind,
+        "measure": summary.measure,
+        "texts": summary.texts,
+        "reference": summary.reference,
+        "domains": summary.outcomes.domains,
+        "parts": [_part(summary, setting, number) for number, setting in enumerate(summary.settings)],
+        "ablations": ablations(summary),
     }
 
 
@@ -120,9 +137,12 @@ def _part(summary: Summary, setting: Setting, number: int) -> dict[str, Any]:
         gain = None if reference in (None, method) else summary.gain(method, str(reference), None, setting)
         if gain is not None:
             marks.append(Interval(method, gain.difference.mean, gain.difference.low, gain.difference.high))
-    what = "nats gained" if summary.texts else "score gained"
+    probability = summary.measure == "probability"
+    what = "nats gained" if summary.texts else "probability gained" if probability else "score gained"
     title = f"Gain over {reference}" + (f", {setting}" if str(setting) else "")
-    image = intervals(f"gains-{summary.kind}-{number}", title, marks, x_label=f"{what}, 95 %") if marks else None
+    title += ", probability of the right choice" if probability else ""
+    key = f"gains-{summary.kind}-{summary.measure}-{number}"
+    image = intervals(key, title, marks, x_label=f"{what}, 95 %") if marks else None
     return {
         "setting": str(setting),
         "best": best,

@@ -1,4 +1,8 @@
-"""What a comparison shows, in sentences: said only as far as the intervals carry it."""
+"""What a comparison shows, in sentences: said only as far as the intervals carry it, and of which measure.
+
+Verdicts on scores rest on the tasks' metrics (of mining: on losses). Those on the probability of the right choice say
+so, and say `higher`, not `better`: a method may give right choices more, and choose no more of them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from motherlode.report.intervals import signed
 
 
 def findings(summary: Summary) -> list[dict[str, Any]]:
-    """Return sentences, each with whether it is good news, bad news or neither."""
+    """Return sentences on a measure, each with whether it is good news, bad news or neither."""
     found: list[dict[str, Any]] = []
-    unit = "nats" if summary.texts else "of score"
+    probability = summary.measure == "probability"
+    unit = "nats" if summary.texts else "of probability" if probability else "of score"
     for setting in summary.settings:
         at = f" at {setting}" if str(setting) else ""
         ours, reference, best = summary.best_of_ours(setting), summary.reference, summary.best_baseline(setting)
@@ -21,6 +26,8 @@ def findings(summary: Summary) -> list[dict[str, Any]]:
             found.append(_against(summary, ours, best, setting, at, unit, ", the best baseline"))
         if reference is not None and best is not None and ours is None and best != reference:
             found.append(_against(summary, best, reference, setting, at, unit))
+    if probability:
+        return [item for item in found if item]
     for row in summary.below_chance():
         cell = f"`{row['method']}` on {row['task']}" + ("" if row["n"] is None else f", N = {row['n']:,}")
         seed = "" if row["random_seed"] is None else f", random seed {row['random_seed']}"
@@ -41,10 +48,13 @@ def _against(
         return {}
     domains = [summary.gain(method, other, domain, setting) for domain in summary.outcomes.domains]
     surely = sum(part is not None and part.difference.low > 0 for part in domains)
-    said = f"`{method}` against `{other}`{more}{at}: {_interval(gain)} {unit}"
+    probability = summary.measure == "probability"
+    what = "Probability of the right choice: " if probability else ""
+    said = f"{what}`{method}` against `{other}`{more}{at}: {_interval(gain)} {unit}"
     counted = f"; above 0 with its interval in {surely} of {len(domains)} domains" if len(domains) > 1 else ""
     certain = "better" if gain.difference.low > 0 else "worse" if gain.difference.high < 0 else "open"
-    verdict = {"better": "better", "worse": "worse", "open": "no difference is shown"}[certain]
+    words = {"better": "higher", "worse": "lower"} if probability else {"better": "better", "worse": "worse"}
+    verdict = words.get(certain, "no difference is shown")
     return {"text": f"{said}: {verdict}{counted}", "certain": certain}
 
 
