@@ -1,11 +1,11 @@
-"""The probability of the right choice among the choices: a second score, which hardly jumps where accuracy does.
+"""The probability of the right choice among the choices: a second score, which moves with every item.
 
 Softmax over an item's choices of the log-likelihoods that the metric compares, of which the share of the right choice
 is taken: of their sums for `acc`, of log-likelihood a character for `acc_norm` (a byte for `acc_bytes`). It is larger
 than all others exactly where the item is right by that metric. A model that guesses has 1 / choices; with
 log-likelihoods a character it stays near that, for these differ by fractions of a nat, and what counts is a change.
 Sums would be no better there: between choices of different lengths they differ by so many nats that the shortest one
-has nearly everything, whatever the item is. This is the normalised probability of the correct answer in DataDecide
+has nearly everything, whatever the item is. It is no accuracy, and may rise where that falls. This is the normalised probability of the correct answer in DataDecide
 (arXiv 2504.11393, proxy metrics), which compares it and others with accuracy as what decides between data sets.
 """
 
