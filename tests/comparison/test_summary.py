@@ -88,6 +88,30 @@ def test_an_interval_against_brute_force() -> None:
     assert 0.4 * plain < gain.difference.high - gain.difference.low < 1.6 * plain
 
 
+@pytest.mark.parametrize("sizes", [(120, 12), (60, 60)])
+@pytest.mark.parametrize("measure", ["outcome", "probability"])
+def test_tasks_of_any_size_and_level_do_not_widen_an_interval(sizes: tuple[int, int], measure: str) -> None:
+    about, rows = made_up({"law": {"one": sizes[0], "two": sizes[1]}}, seeds=1)
+    choice = np.random.default_rng(3)
+    own = {
+        task: [row for row in rows[ITEMS] if (row["method"], row["task"]) == ("ntk", task)] for task in ("one", "two")
+    }
+    for task, level_of_task in (("one", 0.4), ("two", 0.8)):
+        for row in own[task]:
+            row["outcome"] = float(choice.random() < level_of_task)
+            row["probability"] = level_of_task + choice.uniform(-0.1, 0.1)
+    values = [np.array([row[measure] for row in found]) for found in own.values()]
+    means = [np.mean([choice.choice(part, len(part)).mean() for part in values]) for _ in range(4000)]
+    made = Summary(about, "selection", rows[RESULTS], rows[ITEMS])
+    used = made if measure == "outcome" else made.by_probability
+    assert used is not None
+    score = used.score("ntk", "law", AT)
+    assert score is not None
+    assert score.mean == pytest.approx(np.mean([part.mean() for part in values]))
+    wanted = np.quantile(means, 0.975) - np.quantile(means, 0.025)  # each task's items drawn from that task's
+    assert 0.85 * wanted < score.high - score.low < 1.25 * wanted
+
+
 def test_the_base_model_stands_for_every_seed_and_budget() -> None:
     made, rows = summary(places=((100, 1000), (100, 9000)))
     for n in (1000, 9000):

@@ -2,9 +2,12 @@
 
 A task's outcomes are `[seeds, items]`. Several tasks of a domain are put side by side, weighted so that each task
 counts the same: their runs share the random seeds, so that resampling seeds and items of the whole keeps what belongs
-together. What was trained on no seed (the base model) stands for every seed. Of texts it is minus each document's
-loss, weighted by its length, so that the mean is that of all tokens and larger is better everywhere. In place of
-outcomes, the probability of the right choice can be taken, of those tasks that have it.
+together. Weights are on how far outcomes lie from their task's mean: which tasks there are does not vary, and a
+resample that happens to hold more items of one task is not another score.
+
+What was trained on no seed (the base model) stands for every seed. Of texts it is minus each document's loss, weighted
+by its length, so that the mean is that of all tokens and larger is better everywhere. In place of outcomes, the
+probability of the right choice can be taken, of those tasks that have it.
 """
 
 from __future__ import annotations
@@ -88,7 +91,8 @@ class Outcomes:
             n: N.
 
         Returns:
-            `[seeds, items]` for each method: seeds that all have, items of all tasks; None if there are none.
+            `[seeds, items]` for each method: seeds that all have, items of all tasks; None if there are none. The mean
+            is that of the tasks' means.
         """
         runs = [self.runs(method, domain, size, n) for method in methods]
         if not all(task in own for own in runs for task in tasks):
@@ -102,9 +106,22 @@ class Outcomes:
             parts = []
             for task in tasks:
                 table = np.stack([_of_seed(own[task], seed) for seed in seeds])
-                parts.append(table * (whole / (len(tasks) * table.shape[1])) if len(tasks) > 1 else table)
-            tables.append(np.concatenate(parts, axis=1))
+                parts.append(table)
+            tables.append(_side_by_side(parts, whole))
         return tables
+
+
+def _side_by_side(parts: Sequence[Floats], whole: int) -> Floats:
+    """Return the outcomes of tasks as one table, of which the mean is that of the tasks' means.
+
+    Outcomes of 0 and 1 of as many items each stay what they are, for which there are limits of their own.
+    """
+    weights = [whole / (len(parts) * part.shape[1]) for part in parts]
+    if all(weight == 1 and ((part == 0) | (part == 1)).all() for part, weight in zip(parts, weights, strict=True)):
+        return np.concatenate(parts, axis=1)
+    mean = sum(float(part.mean()) for part in parts) / len(parts)
+    apart = [weight * (part - part.mean()) for part, weight in zip(parts, weights, strict=True)]
+    return mean + np.concatenate(apart, axis=1)
 
 
 def is_text(task: str) -> bool:

@@ -5,8 +5,10 @@ is taken: of their sums for `acc`, of log-likelihood a character for `acc_norm` 
 than all others exactly where the item is right by that metric. A model that guesses has 1 / choices; with
 log-likelihoods a character it stays near that, for these differ by fractions of a nat, and what counts is a change.
 Sums would be no better there: between choices of different lengths they differ by so many nats that the shortest one
-has nearly everything, whatever the item is. It is no accuracy, and may rise where that falls. This is the normalised probability of the correct answer in DataDecide
-(arXiv 2504.11393, proxy metrics), which compares it and others with accuracy as what decides between data sets.
+has nearly everything, whatever the item is. It is no accuracy, and may rise where that falls.
+
+This is the normalised probability of the correct answer in DataDecide (arXiv 2504.11393, proxy metrics), which compares
+it and others with accuracy as what decides between data sets.
 """
 
 from __future__ import annotations
