@@ -128,6 +128,9 @@ def test_the_probability_of_the_right_choice(likelihoods: list[float], data: st.
         assert shares == pytest.approx(scipy.special.softmax(values).tolist())
         assert probability_of_right(likelihoods, places, divided) == 1
     assert probability_of_right([-7.0] * len(places), [0]) == pytest.approx(1 / len(places))  # a guess
+    assert probability_of_right([*likelihoods, math.nan], [len(places)]) == 0
+    assert probability_of_right([*likelihoods, -math.inf], places) == 1
+    assert probability_of_right([math.nan, -math.inf, math.nan, math.nan], [1]) == 0.25
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1, max_size=30))

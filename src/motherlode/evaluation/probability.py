@@ -24,14 +24,16 @@ def probability_of_right(likelihoods: ArrayLike, right: Collection[int], lengths
     """Return the share of the right choice in the softmax over an item's choices, 0 to 1.
 
     Args:
-        likelihoods: `[choices]` log-likelihood of each, in nats.
+        likelihoods: `[choices]` log-likelihood of each, in nats; one that is not finite, as of a model whose training
+            diverged, has no share, and where none is finite all have the same.
         right: Places of the right choice; of several, their shares are added.
         lengths: `[choices]` what each log-likelihood is divided by before, above 0; None: nothing.
     """
     values = np.asarray(likelihoods, dtype=np.float64)
     if lengths is not None:
         values = values / np.asarray(lengths, dtype=np.float64)
-    shares = np.exp(values - values.max())
+    values = np.where(np.isfinite(values), values, -np.inf)
+    shares = np.exp(values - values.max()) if np.isfinite(values.max()) else np.ones(len(values))
     return float(min(1.0, shares[sorted(right)].sum() / shares.sum()))
 
 
