@@ -246,7 +246,7 @@ with Manifest.open(Path(sys.argv[1]), "numbers", {}) as manifest, LocalEngine(in
 def start_and_stall(folder: Path, workers: int) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """Start a run whose 21st task never ends, and return when the twenty before are committed."""
     process = Program(IMPORTS, BODY, (str(workers), "sleep")).start(folder)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
         if (folder / "manifest.jsonl").exists() and len(Manifest.read(folder).entries) >= 20:
             return process, workers_of(process.pid)
@@ -272,11 +272,11 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
         process.terminate()
     else:
         process.kill()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert all_end(children)
     if how in ("interrupt", "terminal"):
         assert errors.count("Traceback") == 1, errors  # the driver's own, not one a worker
-        assert errors.rstrip().endswith("KeyboardInterrupt")
+        assert "KeyboardInterrupt" in errors.splitlines()
     held = Manifest.read(folder).entries
     assert len(held) >= 20
     times = {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
