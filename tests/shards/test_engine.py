@@ -256,8 +256,15 @@ def start_and_stall(folder: Path, workers: int) -> tuple[subprocess.Popen[str], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("how", ["interrupt", "terminal", "kill", "terminate"])
+@pytest.mark.parametrize(
+    ("workers", "how"),
+    [
+        (1, "interrupt"),
+        (1, "kill"),
+        *((2, how) for how in ("interrupt", "terminal", "kill", "terminate")),
+        *(pytest.param(1, how, marks=pytest.mark.long) for how in ("terminal", "terminate")),
+    ],
+)
 def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
     tmp_path: Path, workers: int, how: str
 ) -> None:
@@ -282,7 +289,7 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
     times = {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
     finish(Program(IMPORTS, BODY, (str(workers), "slow")).start(folder))
     assert times == {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
-    Program(IMPORTS, BODY, ("1", "")).run(tmp_path / "y")
+    run(LocalEngine(1, quiet=True), tmp_path / "y", [Numbers(f"{n:02d}", 5 * n, 5) for n in range(40)])
     assert contents(folder) == contents(tmp_path / "y")
     shutil.rmtree(folder)
 
