@@ -287,6 +287,27 @@ def test_wrong_field_names_are_answered_with_the_right_ones_and_a_second_try_wor
     assert "(there are: content, id)" in refused(tmp_path / "c.csv", tmp_path / "table")
 
 
+def test_columns_may_be_separated_by_another_character(tmp_path: Path) -> None:
+    write_data(tmp_path / "in" / "a.csv", f'id;text\n1;"{LONG}; one"\n'.encode())
+    write_data(tmp_path / "in" / "b.tsv", f"id;text\n2;{LONG}, two\n".encode())
+    write_lines(tmp_path / "in" / "c.jsonl", [{"id": "3", "text": f"{LONG} three"}])
+    found = documents(build(tmp_path / "in", tmp_path / "out", csv_delimiter=";"))
+    assert {row["id"]: row["text"] for row in found} == {
+        "1": f"{LONG}; one",
+        "2": f"{LONG}, two",
+        "3": f"{LONG} three",
+    }
+    write_data(tmp_path / "tabs.csv", f"id\ttext\n1\t{LONG}\n".encode())
+    assert texts(build(tmp_path / "tabs.csv", tmp_path / "tabs", csv_delimiter="\\t")) == [LONG]
+    path = tmp_path / "in" / "a.csv"
+    assert "--csv-delimiter ';'" in refused(path, tmp_path / "x")
+    assert "--csv-delimiter: ';;' cannot separate columns" in refused(path, tmp_path / "x", csv_delimiter=";;")
+    assert "no input is CSV or TSV" in refused(tmp_path / "in" / "c.jsonl", tmp_path / "x", csv_delimiter=";")
+    settings = Manifest.read(tmp_path / "out").settings
+    assert settings["csv_delimiter"] == ";"
+    assert "csv_delimiter" not in Manifest.read(build(tmp_path / "in" / "c.jsonl", tmp_path / "y").folder).settings
+
+
 def test_a_file_without_the_text_field_beside_good_ones_is_counted(tmp_path: Path) -> None:
     write_lines(tmp_path / "in" / "a.jsonl", [{"text": LONG}])
     write_lines(tmp_path / "in" / "b.jsonl", [{"body": LONG}] * 3)
