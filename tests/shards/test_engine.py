@@ -17,8 +17,9 @@ import pytest
 
 from motherlode.errors import InputError, MissingExtraError, MotherlodeError, StorageError
 from motherlode.shards.dataset import Dataset
-from motherlode.shards.engine import LocalEngine, TasksFailedError, _interrupts_held
+from motherlode.shards.engine import LocalEngine, TasksFailedError
 from motherlode.shards.manifest import Manifest
+from motherlode.shards.pool import interrupts_held
 from tests.kill import Program, all_end, contents, finish, workers_of
 from tests.shards.work import Numbers
 
@@ -305,7 +306,7 @@ def test_an_interrupt_waits_until_workers_have_started(number: int) -> None:
     other.start()
     before = signal.signal(number, interrupt)
     try:
-        with pytest.raises(KeyboardInterrupt), _interrupts_held():
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
             os.kill(os.getpid(), number)
             time.sleep(0.05)  # where the handler would run
             done.append("started")
