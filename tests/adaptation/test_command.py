@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -16,10 +17,11 @@ from safetensors.torch import load_file
 
 from motherlode.adaptation.cpt import Pretrained
 from motherlode.adaptation.options import CptOptions, SftOptions
-from motherlode.adaptation.sft import FineTuned
+from motherlode.adaptation.sft import FineTuned, fine_tune
 from motherlode.cli import main
 from motherlode.cli.main import app
 from motherlode.config import Config
+from motherlode.errors import InputError
 from tests.adaptation import setting
 from tests.models import tiny
 
@@ -82,6 +84,22 @@ def test_fine_tuning_from_plan_to_report(place: Path, tuned: Path, capsys: pytes
     assert _run(place, "report", "@tuned") == 0
     assert (tuned / "report.html").read_text() == page
     assert capsys.readouterr().out.strip().endswith("report.html")
+
+
+def test_a_finished_run_answers_without_loading_the_model(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, Any] = {"model": str(place / "model"), "max_steps": 1}
+    done = fine_tune(place / "samples" / "domain.jsonl", tmp_path / "out", **arguments)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the model is loaded")
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", refuse)
+    assert fine_tune(place / "samples" / "domain.jsonl", tmp_path / "out", **arguments) == done
+    with pytest.raises(InputError, match="the model is loaded"):
+        fine_tune(place / "samples" / "domain.jsonl", tmp_path / "other", **arguments)
+    assert not (tmp_path / "other").exists()
 
 
 def test_recomputed_activations_and_an_adapter_that_goes_on(place: Path, tuned: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -53,17 +54,29 @@ def cpt(folder: Path, out: Path) -> Pretrained:
 
 
 def _kill_after(way: str, folder: Path, out: Path, step: int) -> None:
-    """Run in another process, and kill it once it has logged a step."""
+    """Run in another process, and kill it once it has logged a step; again if it was done before the kill came."""
     imports = f"from pathlib import Path\nfrom tests.adaptation.test_resume import {way}"
-    process = Program(imports, f"{way}(Path(sys.argv[2]), Path(sys.argv[1]))", (str(folder),)).start(out)
-    began = time.monotonic()
-    while process.poll() is None and time.monotonic() - began < _PATIENCE:
-        if any(line["step"] >= step and "loss" in line for line in read_log(out)):
+    program = Program(imports, f"{way}(Path(sys.argv[2]), Path(sys.argv[1]))", (str(folder),))
+    before = out.with_name("before")
+    if out.exists():
+        shutil.copytree(out, before)
+    for _ in range(5):
+        process = program.start(out)
+        began = time.monotonic()
+        while process.poll() is None and time.monotonic() - began < _PATIENCE:
+            if any(line["step"] >= step and "loss" in line for line in read_log(out)):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        _, errors = process.communicate()
+        if process.returncode == -signal.SIGKILL:
             break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors
+        assert process.returncode == 0, errors
+        shutil.rmtree(out)
+        if before.exists():
+            shutil.copytree(before, out)
+    assert process.returncode == -signal.SIGKILL
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _pickles(out: Path) -> list[str]:

@@ -1,4 +1,8 @@
-"""The command line as a person meets it: real processes, their exit codes, and the one line that each error is."""
+"""The command line as a person meets it: exit codes, what is printed, and the one line that each error is.
+
+What a process of its own decides is asked of real ones (`motherlode`): start-up, a whole pass, signals, pipes, limits
+of the system, and a mistake of each kind; the other mistakes are made in this process (`typed`).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ import pytest
 
 from motherlode.corpus.corpus import Corpus
 from motherlode.shards.manifest import Manifest
+from tests.command import Done, typed
 from tests.invented import TOPICS, records, write_lines
 from tests.kill import contents
 
@@ -42,6 +47,7 @@ COMMANDS = [
 ]
 HEAVY = ("numpy", "pyarrow", "sklearn", "scipy", "torch", "sentence_transformers", "pandas")
 PATIENCE = 120.0
+QUICK = ("--contrast", "background", "--rounds", 1)
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -64,7 +70,7 @@ def motherlode(
     )
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int, *said: str) -> str:
+def refused(done: subprocess.CompletedProcess[str] | Done, code: int, *said: str) -> str:
     """Demand one line of error that says some things, and nothing else that looks like one."""
     lines = done.stderr.splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
@@ -79,7 +85,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *said: str) -> st
     return errors[0]
 
 
-def only(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
+def only(done: subprocess.CompletedProcess[str] | Done, code: int, *said: str) -> None:
     """Demand one line of error and nothing beside it."""
     line = refused(done, code, *said)
     assert done.stderr == f"{line}\n"
@@ -91,7 +97,7 @@ def only(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help(command: tuple[str, ...]) -> None:
-    done = motherlode(*command, "--help")
+    done = motherlode("--help") if command == () else typed(*command, "--help")
     assert done.returncode == 0
     assert done.stderr == ""
     assert f"Usage: motherlode {' '.join(command)}".strip() in done.stdout
@@ -105,7 +111,7 @@ def test_version() -> None:
 
 @pytest.mark.parametrize("command", [(), ("corpus",), ("seeds",)])
 def test_no_command_shows_the_help(command: tuple[str, ...]) -> None:
-    done = motherlode(*command)
+    done = typed(*command)
     assert done.returncode == 2
     assert "Usage: motherlode" in done.stderr
     assert "error:" not in done.stderr
@@ -150,7 +156,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, seed_files: Mapping[str, Path
     assert built.returncode == 0, built.stderr
     assert "kept" in built.stdout
     seeds = [part for topic, path in seed_files.items() for part in ("--seeds", f"{topic}={path}")]
-    mined = motherlode("mine", "--corpus", "corpus", *seeds, "--out", "mined", "--workers", 1, "--rounds", 1, cwd=home)
+    mined = motherlode("mine", "--corpus", "corpus", *seeds, "--out", "mined", "--workers", 1, *QUICK, cwd=home)
     assert mined.returncode == 0, mined.stderr
     assert all(topic in mined.stdout for topic in TOPICS)
     assert "Traceback" not in mined.stderr
@@ -160,23 +166,23 @@ def home(tmp_path_factory: pytest.TempPathFactory, seed_files: Mapping[str, Path
 def test_the_same_command_again_answers_at_once_with_the_same(home: Path, seed_files: Mapping[str, Path]) -> None:
     before = contents(home / "mined")
     seeds = [part for topic, path in seed_files.items() for part in ("--seeds", f"{topic}={path}")]
-    again = motherlode("mine", "--corpus", "corpus", *seeds, "--out", "mined", "--workers", 2, "--rounds", 1, cwd=home)
+    again = typed("mine", "--corpus", "corpus", *seeds, "--out", "mined", "--workers", 2, *QUICK, cwd=home)
     assert (again.returncode, again.stderr) == (0, "")
     assert contents(home / "mined") == before
 
 
 def test_stats_and_search(home: Path) -> None:
-    stats = motherlode("corpus", "stats", home / "corpus", "--json")
+    stats = typed("corpus", "stats", home / "corpus", "--json")
     assert json.loads(stats.stdout)["kept"] == 300
     text = records(300)[7]["text"]
-    found = motherlode("search", "--corpus", home / "corpus", text, "-k", 3, "--json")
+    found = typed("search", "--corpus", home / "corpus", text, "-k", 3, "--json")
     hits = [json.loads(line) for line in found.stdout.splitlines()]
     assert [len(hits), hits[0]["id"]] == [3, "doc-00007"]
-    assert motherlode("search", "--corpus", home / "corpus", text).returncode == 0
+    assert typed("search", "--corpus", home / "corpus", text).returncode == 0
 
 
 def test_report(home: Path) -> None:
-    done = motherlode("report", home / "mined")
+    done = typed("report", home / "mined")
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).read_text("utf-8").startswith("<!")
 
@@ -188,10 +194,10 @@ def test_refused_options(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     base = ("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", out)
     only(motherlode(*base, "--rouns", 3), 2, "--rouns", "--rounds")
-    only(motherlode("mien"), 2, "mien")
-    only(motherlode("mine", "--seeds", "finance", "--out", out), 2, "--corpus")
-    only(motherlode("corpus", "build", "--out", out), 2, "no input was given")
-    only(motherlode(*base, "--top-k", "many"), 2, "--top-k")
+    only(typed("mien"), 2, "mien")
+    only(typed("mine", "--seeds", "finance", "--out", out), 2, "--corpus")
+    only(typed("corpus", "build", "--out", out), 2, "no input was given")
+    only(typed(*base, "--top-k", "many"), 2, "--top-k")
     assert not out.exists()
 
 
@@ -220,7 +226,7 @@ def test_refused_options(home: Path, tmp_path: Path) -> None:
 )
 def test_bad_values(home: Path, tmp_path: Path, option: str, value: object, said: str) -> None:
     out = tmp_path / "out"
-    only(motherlode("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", out, option, value), 2, said)
+    only(typed("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", out, option, value), 2, said)
     assert not (out / "manifest.jsonl").exists() or not Manifest.read(out).entries, "the way is free for a second try"
 
 
@@ -240,10 +246,10 @@ def test_bad_inputs_of_a_corpus(tmp_path: Path) -> None:
     ]
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04")
     for number, (path, said) in enumerate(cases):
-        refused(motherlode("corpus", "build", path, "--out", tmp_path / str(number), "--workers", 1), 2, said)
+        refused(typed("corpus", "build", path, "--out", tmp_path / str(number), "--workers", 1), 2, said)
     damaged = tmp_path / "cut.jsonl.gz"
     damaged.write_bytes(gzip.compress(b'{"text": "a document of some seven words"}\n' * 2000)[:-20])
-    done = motherlode("corpus", "build", damaged, "--out", tmp_path / "cut", "--workers", 1)
+    done = typed("corpus", "build", damaged, "--out", tmp_path / "cut", "--workers", 1)
     assert done.returncode in (0, 1, 2)
     assert "Traceback" not in done.stderr
 
@@ -258,19 +264,19 @@ def test_what_is_decided_over_a_corpus(home: Path, tmp_path: Path) -> None:
             (("--near-duplicate-bands", 4), "bands and rows of near-duplicates are given together"),
         ]
     ):
-        only(motherlode(*build, tmp_path / str(number), *arguments), 2, said)
+        only(typed(*build, tmp_path / str(number), *arguments), 2, said)
         assert not (tmp_path / str(number)).exists()
     more = ("--decontaminate", f"{test}:question", "--repeated-paragraphs", "first")
-    done = motherlode(*build, tmp_path / "corpus", *more)
+    done = typed(*build, tmp_path / "corpus", *more)
     assert done.returncode == 0, done.stderr
-    shown = motherlode("corpus", "stats", tmp_path / "corpus").stdout
+    shown = typed("corpus", "stats", tmp_path / "corpus").stdout
     for words in ("duplicates: near duplicate", "decontaminate: contaminated", "The largest clusters", "test.jsonl"):
         assert words in shown
-    stats = json.loads(motherlode("corpus", "stats", tmp_path / "corpus", "--json").stdout)
+    stats = json.loads(typed("corpus", "stats", tmp_path / "corpus", "--json").stdout)
     assert stats["near_duplicates"]["dropped"] == stats["dropped"]["near duplicate"] == 1
     assert stats["contamination"][0]["documents"] == 1
-    only(motherlode("corpus", "deduplicate", tmp_path / "corpus", "--out", tmp_path / "x"), 2, "encode")
-    done = motherlode("corpus", "deduplicate", home / "corpus", "--out", tmp_path / "x", "--workers", 1)
+    only(typed("corpus", "deduplicate", tmp_path / "corpus", "--out", tmp_path / "x"), 2, "encode")
+    done = typed("corpus", "deduplicate", home / "corpus", "--out", tmp_path / "x", "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert "kept" in done.stdout
 
@@ -279,37 +285,35 @@ def test_folders_that_are_something_else(home: Path, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("do not touch")
-    only(motherlode("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", foreign), 2, "thesis.txt")
-    only(motherlode("corpus", "build", home / "documents.jsonl", "--out", foreign), 2, "thesis.txt")
-    only(motherlode("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", home / "corpus"), 2, "corpus")
+    only(typed("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", foreign), 2, "thesis.txt")
+    only(typed("corpus", "build", home / "documents.jsonl", "--out", foreign), 2, "thesis.txt")
+    only(typed("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", home / "corpus"), 2, "corpus")
+    only(typed("mine", "--corpus", home / "mined", "--seeds", "finance", "--out", tmp_path / "x"), 2, "not a corpus")
     only(
-        motherlode("mine", "--corpus", home / "mined", "--seeds", "finance", "--out", tmp_path / "x"), 2, "not a corpus"
-    )
-    only(
-        motherlode("mine", "--corpus", tmp_path / "no", "--seeds", "finance", "--out", tmp_path / "x"),
+        typed("mine", "--corpus", tmp_path / "no", "--seeds", "finance", "--out", tmp_path / "x"),
         2,
         "does not exist",
     )
-    only(motherlode("corpus", "stats", foreign), 2, "not a motherlode folder")
-    only(motherlode("search", "--corpus", tmp_path / "no", "words"), 2, "does not exist")
-    refused(motherlode("report", home / "corpus" / "documents"), 2)
+    only(typed("corpus", "stats", foreign), 2, "not a motherlode folder")
+    only(typed("search", "--corpus", tmp_path / "no", "words"), 2, "does not exist")
+    refused(typed("report", home / "corpus" / "documents"), 2)
     file = tmp_path / "file"
     file.write_text("x")
-    only(motherlode("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", file), 2, "is a file")
+    only(typed("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", file), 2, "is a file")
     assert (foreign / "thesis.txt").read_text() == "do not touch"
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
 
 
 def test_the_folder_of_another_run(home: Path, seed_files: Mapping[str, Path]) -> None:
     before = contents(home / "mined")
-    done = motherlode("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", home / "mined")
+    done = typed("mine", "--corpus", home / "corpus", "--seeds", "finance", "--out", home / "mined")
     only(done, 2, str(home / "mined"), "other settings", "--overwrite")
     assert contents(home / "mined") == before
 
 
 def test_bad_seeds(home: Path, tmp_path: Path) -> None:
-    def mine(spec: object) -> subprocess.CompletedProcess[str]:
-        return motherlode("mine", "--corpus", home / "corpus", "--seeds", spec, "--out", tmp_path / "out")
+    def mine(spec: object) -> Done:
+        return typed("mine", "--corpus", home / "corpus", "--seeds", spec, "--out", tmp_path / "out")
 
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"text": "a good one"}\n{"text": "torn\n')
@@ -331,7 +335,7 @@ def test_bad_seeds(home: Path, tmp_path: Path) -> None:
 
 def test_seeds_of_one_domain_only(home: Path, tmp_path: Path, seed_files: Mapping[str, Path]) -> None:
     spec = f"{TOPICS[0]}={seed_files[TOPICS[0]]}"
-    done = motherlode(
+    done = typed(
         "mine", "--corpus", home / "corpus", "--seeds", spec, "--out", tmp_path / "out", "--contrast", "none",
         "--rounds", 0, "--workers", 1,
     )  # fmt: skip
@@ -340,14 +344,14 @@ def test_seeds_of_one_domain_only(home: Path, tmp_path: Path, seed_files: Mappin
 
 
 def test_vectors_of_another_encoder(home: Path) -> None:
-    done = motherlode("search", "--corpus", home / "corpus", "words", "--encoder", "minilm")
+    done = typed("search", "--corpus", home / "corpus", "words", "--encoder", "minilm")
     only(done, 2, "no vectors of the encoder 'minilm'", "there: lexical", "motherlode corpus encode")
 
 
 def test_queries_that_find_nothing(home: Path) -> None:
-    only(motherlode("search", "--corpus", home / "corpus", " "), 2, "empty")
-    only(motherlode("search", "--corpus", home / "corpus", "zzqx"), 2, "no word of the query")
-    only(motherlode("search", "--corpus", home / "corpus", "words", "-k", 0), 2, "-k")
+    only(typed("search", "--corpus", home / "corpus", " "), 2, "empty")
+    only(typed("search", "--corpus", home / "corpus", "zzqx"), 2, "no word of the query")
+    only(typed("search", "--corpus", home / "corpus", "words", "-k", 0), 2, "-k")
 
 
 def small_files_only() -> None:
@@ -357,12 +361,12 @@ def small_files_only() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk(home: Path, tmp_path: Path, seed_files: Mapping[str, Path], workers: int) -> None:
     spec = f"{TOPICS[0]}={seed_files[TOPICS[0]]}"
-    command = ("mine", "--corpus", home / "corpus", "--seeds", spec, "--out", tmp_path / "out", "--workers", workers)
-    refused(
-        motherlode(*command, "--rounds", 0, prepare=small_files_only), 1, "cannot be written", str(tmp_path / "out")
-    )
+    command = ("mine", "--corpus", home / "corpus", "--seeds", spec, "--out", tmp_path / "out", "--rounds", 0)
+    command += ("--contrast", "none", "--workers")
+    full = motherlode(*command, workers, prepare=small_files_only)
+    refused(full, 1, "cannot be written", str(tmp_path / "out"))
     assert not list((tmp_path / "out").rglob("*.tmp"))
-    done = motherlode(*command, "--rounds", 0)
+    done = typed(*command, 1)
     assert done.returncode == 0, done.stderr
 
 
@@ -388,13 +392,13 @@ def test_mined_text_cannot_move_the_cursor(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "hostile.jsonl", rows)
     for clean in ("--clean", "--no-clean"):
         corpus = tmp_path / f"corpus{clean} [bold] [/x]"
-        built = motherlode("corpus", "build", source, "--out", corpus, clean, "--no-deduplicate", "--workers", 1)
+        built = typed("corpus", "build", source, "--out", corpus, clean, "--no-deduplicate", "--workers", 1)
         assert built.returncode == 0, built.stderr
-        encoded = motherlode("corpus", "encode", corpus, "--workers", 1)
+        encoded = typed("corpus", "encode", corpus, "--workers", 1)
         assert encoded.returncode == 0, encoded.stderr
         for done in (
-            motherlode("corpus", "stats", corpus),
-            motherlode("search", "--corpus", corpus, f"{TOPICS[0]} words"),
+            typed("corpus", "stats", corpus),
+            typed("search", "--corpus", corpus, f"{TOPICS[0]} words"),
         ):
             assert done.returncode == 0, done.stderr
             assert not set(done.stdout) & set("\x1b\x9b\x07\r\u202e")
@@ -403,7 +407,7 @@ def test_mined_text_cannot_move_the_cursor(tmp_path: Path) -> None:
 
 def test_errors_cannot_move_the_cursor(tmp_path: Path) -> None:
     source = write_lines(tmp_path / "fields.jsonl", [{"\x1b[2Jbody\x07": "a document of some seven words"}])
-    line = refused(motherlode("corpus", "build", source, "--out", tmp_path / "out", "--workers", 1), 2, "body")
+    line = refused(typed("corpus", "build", source, "--out", tmp_path / "out", "--workers", 1), 2, "body")
     assert not set(line) & set("\x1b\x07")
 
 
@@ -421,7 +425,6 @@ def interrupt_when(ready: Callable[[], bool], process: subprocess.Popen[str], nu
     ("workers", "number", "after"),
     [
         (1, signal.SIGINT, "out/retrieved/manifest.jsonl"),
-        (2, signal.SIGINT, "out/retrieved/manifest.jsonl"),
         (2, signal.SIGTERM, "out/seeds.jsonl"),
     ],
 )
@@ -450,10 +453,10 @@ def test_interrupted_and_resumed(
     output, errors = interrupt_when((tmp_path / after).exists, process, number)
     assert process.returncode == 130, errors
     assert output == ""
-    assert errors.splitlines()[-1].startswith("interrupted; what is finished is kept")
+    assert "\ninterrupted; what is finished is kept" in f"\n{errors}"
     assert "Traceback" not in errors
     assert not Manifest.read(tmp_path / "out").complete
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), cwd=tmp_path)
+    done = typed(*command[3:-1], 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert Manifest.read(tmp_path / "out").complete
 

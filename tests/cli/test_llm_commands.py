@@ -1,41 +1,31 @@
-"""`seeds generate` and `judge` as a person meets them: real processes, a real server, one line for each error."""
+"""`seeds generate` and `judge` as a person meets them: a real server, one line for each error."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.command import Done, typed
 from tests.llm.server import Server, serving
 
 DEAD = "http://127.0.0.1:9/v1"
 
 
-def motherlode(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("OPENAI_API_KEY",)}
-    return subprocess.run(
-        [sys.executable, "-m", "motherlode", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**environment, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "MOTHERLODE_LLM_KEY": "", **changes},
-    )
+def command(*arguments: object, **changes: str) -> Done:
+    return typed(*arguments, **{"OPENAI_API_KEY": "", "MOTHERLODE_LLM_KEY": "", **changes})
 
 
-def generate(out: Path, url: str, *more: object, n: int = 5) -> subprocess.CompletedProcess[str]:
-    return motherlode(
+def generate(out: Path, url: str, *more: object, n: int = 5) -> Done:
+    return command(
         "seeds", "generate", "--domain", "law", "--llm", url, "--model", "tiny", "--out", out, "--n", n, *more
     )
 
 
 def test_seeds_are_generated_and_the_spend_is_shown(tmp_path: Path) -> None:
     with serving(Server(key="sk-123456789")) as server:
-        done = motherlode(
+        done = command(
             *("seeds", "generate", "--domain", "law", "--llm", server.url, "--model", "tiny", "--n", 5),
             *("--out", tmp_path / "s.jsonl", "--price-in", 1, "--price-out", 2, "--json"),
             MOTHERLODE_LLM_KEY="sk-123456789",
@@ -97,9 +87,9 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 def test_sets_are_compared(tmp_path: Path) -> None:
     with serving() as server:
         assert generate(tmp_path / "s.jsonl", server.url).returncode == 0
-    done = motherlode("seeds", "check", tmp_path / "s.jsonl", "demo-networking")
+    done = command("seeds", "check", tmp_path / "s.jsonl", "demo-networking")
     assert done.returncode == 0, done.stderr
     assert "effective number of seeds" in done.stdout
-    done = motherlode("judge", "--mined", tmp_path, "--llm", DEAD, "--model", "tiny")
+    done = command("judge", "--mined", tmp_path, "--llm", DEAD, "--model", "tiny")
     assert done.returncode == 2
     assert "holds no result of `mine`" in done.stderr

@@ -9,13 +9,13 @@ import pytest
 
 from motherlode.planning import machine
 from motherlode.planning.rates import shipped_rates
-from tests.cli.test_cli import motherlode
+from tests.command import typed
 
 
 def test_options_come_from_the_file_and_what_is_typed_wins(tmp_path: Path) -> None:
     config = tmp_path / "plan.yaml"
     config.write_text("plan:\n  documents: 2M\n  nodes: 3\n  node_price: 2\n")
-    done = motherlode("plan", config, "--nodes", 5, "--json")
+    done = typed("plan", config, "--nodes", 5, "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert (said["options"]["documents"], said["options"]["nodes"]) == (2e6, 5)
@@ -29,13 +29,13 @@ def test_rates_of_this_machine_are_told_from_those_of_another(tmp_path: Path) ->
     rates.model_copy(update={"machine": machine.describe()}).write(here)
     rates.model_copy(update={"machine": {**machine.describe(), "cores": 999}}).write(other)
     for path, basis in ((here, "extrapolated"), (other, "assumed")):
-        done = motherlode("plan", "--documents", "1e7", "--network-gbit", "1000", "--rates", path, "--json")
+        done = typed("plan", "--documents", "1e7", "--network-gbit", "1000", "--rates", path, "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["stages"][0]["seconds"]["basis"] == basis
 
 
 def test_the_table_names_the_bottleneck(tmp_path: Path) -> None:
-    done = motherlode("plan", "--select-samples", "1.8M", "--parameters", "8B", "--gpus-per-node", 8)
+    done = typed("plan", "--select-samples", "1.8M", "--parameters", "8B", "--gpus-per-node", 8)
     assert done.returncode == 0, done.stderr
     assert "bottleneck: select: preselect, limited by GPUs" in done.stdout
 
@@ -50,6 +50,6 @@ def test_the_table_names_the_bottleneck(tmp_path: Path) -> None:
     ],
 )
 def test_what_must_be_changed_is_one_line(arguments: tuple[str, ...], said: str) -> None:
-    done = motherlode("plan", *arguments)
+    done = typed("plan", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert said in done.stderr

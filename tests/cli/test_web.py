@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import motherlode, only
+from tests.command import typed
 from tests.corpus.web.crawl import crawl, write
 
 pytest.importorskip("resiliparse", reason="the extra 'web' is not installed")
@@ -22,19 +23,19 @@ def test_a_crawl_becomes_a_corpus(tmp_path: Path) -> None:
     done = motherlode("corpus", "build", "crawl.warc.gz", "--out", "corpus", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "read: URL blocked" in done.stdout
-    stats = json.loads(motherlode("corpus", "stats", tmp_path / "corpus", "--json").stdout)
+    stats = json.loads(typed("corpus", "stats", tmp_path / "corpus", "--json").stdout)
     assert (stats["read"], stats["kept"], stats["languages"]) == (13, 3, {"en": 3})
-    shown = motherlode("corpus", "stats", tmp_path / "corpus").stdout
+    shown = typed("corpus", "stats", tmp_path / "corpus").stdout
     assert "Documents by language" in shown
 
 
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     source, out = write(tmp_path / "crawl.warc.gz", crawl(1)), tmp_path / "out"
     base = ("corpus", "build", source, "--out", out)
-    only(motherlode(*base, "--languages", "en,klingon"), 2, "--languages", "unknown language code 'klingon'")
-    only(motherlode(*base, "--block-urls", tmp_path / "no.txt"), 2, "--block-urls", "no such file")
-    only(motherlode(*base, "--extractor", "boilerpipe"), 2, "--extractor", "known: plain, resiliparse, trafilatura")
-    only(motherlode(*base, "--page-seconds", "-2"), 2, "page-seconds")
+    only(typed(*base, "--languages", "en,klingon"), 2, "--languages", "unknown language code 'klingon'")
+    only(typed(*base, "--block-urls", tmp_path / "no.txt"), 2, "--block-urls", "no such file")
+    only(typed(*base, "--extractor", "boilerpipe"), 2, "--extractor", "known: plain, resiliparse, trafilatura")
+    only(typed(*base, "--page-seconds", "-2"), 2, "page-seconds")
     if find_spec("s3fs") is None and find_spec("fsspec") is not None:
-        only(motherlode("corpus", "build", "s3://bucket/a.warc.gz", "--out", out), 2, "s3://bucket", "'motherlode[s3]'")
+        only(typed("corpus", "build", "s3://bucket/a.warc.gz", "--out", out), 2, "s3://bucket", "'motherlode[s3]'")
     assert not out.exists()

@@ -1,21 +1,16 @@
-"""`init`, `run`, `status` as a person types them: real processes, exit codes, one line an error."""
+"""`init`, `run`, `status` as a person types them: exit codes, one line an error; `run` is a real process."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from motherlode.corpus.corpus import Corpus
+from tests.cli.test_cli import motherlode
+from tests.command import typed
 from tests.workflow.setting import write_config, write_data
-
-
-def typed(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "motherlode", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
@@ -29,7 +24,7 @@ def test_a_project_from_init_to_status(tmp_path: Path) -> None:
     config = write_config(folder, mine=None)
     before = typed("status", folder)
     assert before.returncode == 0 and before.stdout.count("missing") == 4
-    done = typed("run", config, "--workers", 1)
+    done = motherlode("run", config, "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert "corpus: not done yet" in done.stdout and "120 documents of 120 records" in done.stdout
     assert "report.html" in done.stdout and "Traceback" not in done.stderr
@@ -51,7 +46,17 @@ def test_corpus_build_reads_the_section_as_a_run_does(tmp_path: Path) -> None:
     done = typed("corpus", "build", "--config", config, "--out", tmp_path / "out", "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert len(Corpus(tmp_path / "out")) == 60
-    inputs = typed("corpus", "build", folder / "data" / "velmar.jsonl", "--config", config, "--out", tmp_path / "two")
+    inputs = typed(
+        "corpus",
+        "build",
+        folder / "data" / "velmar.jsonl",
+        "--config",
+        config,
+        "--out",
+        tmp_path / "two",
+        "--workers",
+        1,
+    )
     assert inputs.returncode == 0 and len(Corpus(tmp_path / "two")) == 16
     nothing = typed("corpus", "build", "--out", tmp_path / "three")
     assert nothing.returncode == 2 and "no input was given" in nothing.stderr and nothing.stderr.count("\n") == 1

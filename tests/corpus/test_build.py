@@ -163,7 +163,7 @@ RECORDS = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.lists(RECORDS, max_size=30), st.integers(1, 5), st.sampled_from([1024, 1 << 20]), st.booleans())
 def test_counts_always_add_up(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], shard_rows: int, split_bytes: int, deduplicate: bool
@@ -204,7 +204,7 @@ def test_counts_always_add_up(
     assert stats.kept == 1 + (len(set(long)) if deduplicate else len(long))
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(st.integers(1, 7), st.integers(1, 40), st.integers(1024, 3000))
 def test_shards_have_at_most_the_rows_and_bytes_asked_for(
     tmp_path_factory: pytest.TempPathFactory, shard_rows: int, size: int, shard_bytes: int
@@ -212,7 +212,7 @@ def test_shards_have_at_most_the_rows_and_bytes_asked_for(
     folder = tmp_path_factory.mktemp("shards")
     bodies = [f"{LONG} {n} " + "long " * (size if n % 3 else 1) for n in range(40)]
     path = write_lines(folder / "a.jsonl", [{"text": body} for body in bodies])
-    corpus = build(path, folder / "out", shard_rows=shard_rows, shard_bytes=shard_bytes)
+    corpus = build(path, folder / "out", shard_rows=shard_rows, shard_bytes=shard_bytes, near_duplicates=False)
     assert texts(corpus) == [body.strip() for body in bodies]
     for shard in corpus.documents.shards:
         lengths = [
@@ -285,6 +285,27 @@ def test_wrong_field_names_are_answered_with_the_right_ones_and_a_second_try_wor
     write_data(tmp_path / "semicolons.csv", f"id;text\n1;{LONG}\n".encode())
     assert "columns are separated by ';'" in refused(tmp_path / "semicolons.csv", tmp_path / "semicolons")
     assert "(there are: content, id)" in refused(tmp_path / "c.csv", tmp_path / "table")
+
+
+def test_columns_may_be_separated_by_another_character(tmp_path: Path) -> None:
+    write_data(tmp_path / "in" / "a.csv", f'id;text\n1;"{LONG}; one"\n'.encode())
+    write_data(tmp_path / "in" / "b.tsv", f"id;text\n2;{LONG}, two\n".encode())
+    write_lines(tmp_path / "in" / "c.jsonl", [{"id": "3", "text": f"{LONG} three"}])
+    found = documents(build(tmp_path / "in", tmp_path / "out", csv_delimiter=";"))
+    assert {row["id"]: row["text"] for row in found} == {
+        "1": f"{LONG}; one",
+        "2": f"{LONG}, two",
+        "3": f"{LONG} three",
+    }
+    write_data(tmp_path / "tabs.csv", f"id\ttext\n1\t{LONG}\n".encode())
+    assert texts(build(tmp_path / "tabs.csv", tmp_path / "tabs", csv_delimiter="\\t")) == [LONG]
+    path = tmp_path / "in" / "a.csv"
+    assert "--csv-delimiter ';'" in refused(path, tmp_path / "x")
+    assert "--csv-delimiter: ';;' cannot separate columns" in refused(path, tmp_path / "x", csv_delimiter=";;")
+    assert "no input is CSV or TSV" in refused(tmp_path / "in" / "c.jsonl", tmp_path / "x", csv_delimiter=";")
+    settings = Manifest.read(tmp_path / "out").settings
+    assert settings["csv_delimiter"] == ";"
+    assert "csv_delimiter" not in Manifest.read(build(tmp_path / "in" / "c.jsonl", tmp_path / "y").folder).settings
 
 
 def test_a_file_without_the_text_field_beside_good_ones_is_counted(tmp_path: Path) -> None:

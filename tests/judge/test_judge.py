@@ -155,6 +155,14 @@ def verdict_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def test_a_file_of_verdicts_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for path, what in ((tmp_path / "no.jsonl", "no such file"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=f"{what}; name a JSONL file of verdicts, as `motherlode judge` writes"):
+            Verdicts.read(path, ["velmar"])
+    with pytest.raises(InputError, match=r'is empty; write each verdict as {"text": "...", "judged"'):
+        Verdicts.read(verdict_lines(tmp_path / "empty.jsonl", []), ["velmar"])
+
+
 def test_verdicts_teach_the_classifier(invented_corpus: Corpus, seed_files: Mapping[str, Path], tmp_path: Path) -> None:
     """A person says that documents on two topics are not wanted. They go, and those on one topic stay."""
     generator = random.Random(0)

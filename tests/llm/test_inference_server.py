@@ -23,6 +23,7 @@ import pytest
 from motherlode.corpus.corpus import Corpus
 from motherlode.mining.mine import mine
 from motherlode.shards.engine import LocalEngine
+from tests.command import Done, typed
 
 NEEDED = ("transformers", "torch", "fastapi", "uvicorn", "openai")  # not imported here: the server is another process
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -87,15 +88,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         process.wait()
 
 
-def motherlode(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "motherlode", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env=environment(folder / "home"),
-    )
+def command(*arguments: object) -> Done:
+    return typed(*arguments, OPENAI_API_KEY="", MOTHERLODE_LLM_KEY="")
 
 
 def kept(store: Path) -> tuple[list[tuple[str, int, int]], int]:
@@ -109,7 +103,7 @@ def kept(store: Path) -> tuple[list[tuple[str, int, int]], int]:
         database.close()
 
 
-def error_of(done: subprocess.CompletedProcess[str]) -> str:
+def error_of(done: Done) -> str:
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -119,9 +113,9 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 def test_seeds_of_nonsense_are_refused_and_nothing_is_asked_twice(server: Running, tmp_path: Path) -> None:
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     out = tmp_path / "seeds.jsonl"
-    command = ("seeds", "generate", "--domain", "law", "--llm", server.url, "--model", server.model, "--out", out)
+    arguments = ("seeds", "generate", "--domain", "law", "--llm", server.url, "--model", server.model, "--out", out)
     options = ("--template", tmp_path / "template.yaml", "--n", 1, "--tries", 2)
-    done = motherlode(tmp_path, *command, *options)
+    done = command(*arguments, *options)
     assert done.returncode == 1, done.stderr
     error = error_of(done)
     assert "the model wrote no document that can be used" in error
@@ -133,14 +127,14 @@ def test_seeds_of_nonsense_are_refused_and_nothing_is_asked_twice(server: Runnin
         assert finish in ("stop", "length")
         assert prompt_tokens > 300, "the server counts bytes"
         assert 0 < completion_tokens <= 560, "no more than was asked for"
-    again = motherlode(tmp_path, *command, *options)
+    again = command(*arguments, *options)
     assert (again.returncode, error_of(again)) == (1, error)
     assert kept(tmp_path / "seeds.jsonl.answers.sqlite") == (answers, sent)
 
 
 def test_a_model_that_is_not_served_is_bad_input(server: Running, tmp_path: Path) -> None:
-    command = ("seeds", "generate", "--domain", "law", "--llm", server.url, "--model", "other/model", "--n", 2)
-    done = motherlode(tmp_path, *command, "--out", tmp_path / "seeds.jsonl")
+    arguments = ("seeds", "generate", "--domain", "law", "--llm", server.url, "--model", "other/model", "--n", 2)
+    done = command(*arguments, "--out", tmp_path / "seeds.jsonl")
     assert done.returncode == 2
     assert "'other/model'" in error_of(done)
 
@@ -151,12 +145,12 @@ def test_a_judge_of_nonsense_has_no_verdict(
     mined = tmp_path / "mined"
     with LocalEngine(1, quiet=True) as engine:
         mine(invented_corpus, seed_files, mined, engine=engine, contrast=("background",), rounds=0)
-    command = ("judge", "--mined", mined, "--llm", server.url, "--model", server.model, "--sample", 1, "--tries", 1)
-    done = motherlode(tmp_path, *command)
+    arguments = ("judge", "--mined", mined, "--llm", server.url, "--model", server.model, "--sample", 1, "--tries", 1)
+    done = command(*arguments)
     assert done.returncode == 1, done.stderr
     assert "no answer of the judge could be used" in error_of(done)
     assert not (mined / "judge.json").exists()
     answers, sent = kept(mined / "judge.answers.sqlite")
     assert len(answers) == sent >= 3
-    assert error_of(motherlode(tmp_path, *command)) == error_of(done)
+    assert error_of(command(*arguments)) == error_of(done)
     assert kept(mined / "judge.answers.sqlite") == (answers, sent)

@@ -49,7 +49,7 @@ def cluster(nodes: int = 1) -> Iterator[Any]:
         ray.shutdown()
         before = ray_workers(made)
         made.shutdown()
-        psutil.wait_procs(before, timeout=30)
+        psutil.wait_procs(before, timeout=120)
         assert not [process for process in before if process.is_running() and process.status() != "zombie"]
 
 
@@ -76,7 +76,7 @@ def ray_workers(made: Any, title: str = "ray::") -> list[psutil.Process]:
     return found
 
 
-def gone(made: Any, title: str, patience: float = 60.0) -> bool:
+def gone(made: Any, title: str, patience: float = 240.0) -> bool:
     """Wait until no process of a cluster has a title."""
     deadline = time.monotonic() + patience
     while ray_workers(made, title) and time.monotonic() < deadline:

@@ -17,8 +17,9 @@ import pytest
 
 from motherlode.errors import InputError, MissingExtraError, MotherlodeError, StorageError
 from motherlode.shards.dataset import Dataset
-from motherlode.shards.engine import LocalEngine, TasksFailedError, _interrupts_held
+from motherlode.shards.engine import LocalEngine, TasksFailedError
 from motherlode.shards.manifest import Manifest
+from motherlode.shards.pool import interrupts_held
 from tests.kill import Program, all_end, contents, finish, workers_of
 from tests.shards.work import Numbers
 
@@ -246,7 +247,7 @@ with Manifest.open(Path(sys.argv[1]), "numbers", {}) as manifest, LocalEngine(in
 def start_and_stall(folder: Path, workers: int) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """Start a run whose 21st task never ends, and return when the twenty before are committed."""
     process = Program(IMPORTS, BODY, (str(workers), "sleep")).start(folder)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
         if (folder / "manifest.jsonl").exists() and len(Manifest.read(folder).entries) >= 20:
             return process, workers_of(process.pid)
@@ -256,8 +257,15 @@ def start_and_stall(folder: Path, workers: int) -> tuple[subprocess.Popen[str], 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("how", ["interrupt", "terminal", "kill", "terminate"])
+@pytest.mark.parametrize(
+    ("workers", "how"),
+    [
+        (1, "interrupt"),
+        (1, "kill"),
+        *((2, how) for how in ("interrupt", "terminal", "kill", "terminate")),
+        *(pytest.param(1, how, marks=pytest.mark.long) for how in ("terminal", "terminate")),
+    ],
+)
 def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
     tmp_path: Path, workers: int, how: str
 ) -> None:
@@ -272,17 +280,17 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
         process.terminate()
     else:
         process.kill()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert all_end(children)
     if how in ("interrupt", "terminal"):
         assert errors.count("Traceback") == 1, errors  # the driver's own, not one a worker
-        assert errors.rstrip().endswith("KeyboardInterrupt")
+        assert "KeyboardInterrupt" in errors.splitlines()
     held = Manifest.read(folder).entries
     assert len(held) >= 20
     times = {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
     finish(Program(IMPORTS, BODY, (str(workers), "slow")).start(folder))
     assert times == {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
-    Program(IMPORTS, BODY, ("1", "")).run(tmp_path / "y")
+    run(LocalEngine(1, quiet=True), tmp_path / "y", [Numbers(f"{n:02d}", 5 * n, 5) for n in range(40)])
     assert contents(folder) == contents(tmp_path / "y")
     shutil.rmtree(folder)
 
@@ -298,7 +306,7 @@ def test_an_interrupt_waits_until_workers_have_started(number: int) -> None:
     other.start()
     before = signal.signal(number, interrupt)
     try:
-        with pytest.raises(KeyboardInterrupt), _interrupts_held():
+        with pytest.raises(KeyboardInterrupt), interrupts_held():
             os.kill(os.getpid(), number)
             time.sleep(0.05)  # where the handler would run
             done.append("started")

@@ -281,10 +281,10 @@ def test_a_driver_that_is_stopped_leaves_no_worker_and_goes_on_where_it_was(
     while process.poll() is None and len(_held(folder)) < 20:
         time.sleep(0.02)
     process.send_signal(how)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert gone(ray_cluster, OURS)
     if how == signal.SIGINT:
-        assert errors.rstrip().endswith("KeyboardInterrupt")
+        assert "KeyboardInterrupt" in errors.splitlines()
     held = _held(folder)
     assert len(held) >= 20
     times = {name: (folder / f"{name}.parquet").stat().st_mtime_ns for name in held}
@@ -319,6 +319,6 @@ finally:
     arguments = [ray_cluster.address, str(tmp_path / "in.txt"), str(tmp_path / "x")]
     left = subprocess.run([sys.executable, "-c", source, *arguments], capture_output=True, text=True, check=False)
     assert left.returncode == 2, left.stderr
-    line = left.stderr.splitlines()[-1]
+    (line,) = (line for line in left.stderr.splitlines() if line.startswith("error: "))
     assert line.startswith(f"error: --ray-address {ray_cluster.address}: the cluster has other versions")
     assert "3.8.1" in line

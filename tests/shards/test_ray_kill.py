@@ -92,7 +92,7 @@ def kill_in_turn(setting: Setting, folder: Path, victims: Sequence[Victim], rand
             process.wait(choice.uniform(0.0, setting.seconds))
         kills += setting.kill(process, victim, choice)
         if victim == "driver":
-            process.communicate(timeout=120)
+            process.communicate(timeout=600)
             assert gone(setting.cluster, OURS), "workers outlived their driver"
             continue
         finish(process)  # whatever it lost
@@ -109,9 +109,11 @@ def kill_in_turn(setting: Setting, folder: Path, victims: Sequence[Victim], rand
 @pytest.mark.timeout(1800)
 def test_a_run_that_loses_a_worker_ends_in_the_same_bytes(setting: Setting, tmp_path: Path) -> None:
     process = setting.program.start(tmp_path / "out")
-    while process.poll() is None and not (tmp_path / "out" / "corpus" / "documents").exists():
+    begun, killed = tmp_path / "out" / "corpus" / "documents", False
+    while process.poll() is None and not killed:
         time.sleep(0.05)
-    assert setting.kill(process, "worker", random.Random(0))
+        killed = begun.exists() and setting.kill(process, "worker", random.Random(0))
+    assert killed
     finish(process)
     assert differences(contents(tmp_path / "out"), setting.wanted) == []
 

@@ -101,7 +101,10 @@ def test_one_runs_from_documents_to_scores_and_is_resumed_by_parts(tmp_path: Pat
     config.write_text(yaml.safe_dump(values).replace("general.jsonl.gz", "general.jsonl"))
     changed = states(config)
     assert [name for name, state in changed.items() if state == "stale"] == ["adapt.sft", "evaluate.sft", "report"]
-    assert run(config).ran == ("adapt.sft", "evaluate.sft", "report")
+    plans = []
+    done = run(config, show_plan=lambda plan, unit: plans.append((plan.steps, unit)))
+    assert done.ran == ("adapt.sft", "evaluate.sft", "report")
+    assert plans == [(4, "samples")], "what is trained is told before"
 
     shutil.rmtree(out / "adapt" / "cpt" / "model")
     assert states(config)["adapt.cpt"] == "missing"

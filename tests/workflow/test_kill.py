@@ -31,12 +31,12 @@ with LocalEngine(1, quiet=True) as engine:
 
 @pytest.mark.slow
 def test_a_killed_project_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    write_config(write_data(tmp_path, 150))
+    write_config(write_data(tmp_path, 80))
     out = tmp_path / "out"
     seconds = PROGRAM.run(out)
     wanted = contents(out)
     shutil.rmtree(out)
-    assert kill_and_rerun(PROGRAM, out, wanted, seconds, ["driver"] * 3, random_seed=6) == 3
+    assert kill_and_rerun(PROGRAM, out, wanted, seconds, ["driver"] * 2, random_seed=6) == 2
 
 
 @pytest.mark.long

@@ -20,6 +20,7 @@ from motherlode.adaptation.trainer import StepTrainer
 from motherlode.adaptation.weights import merge, open_base, save_adapter, wants_bf16, whole, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
+from motherlode.models.load import CausalModel, check_checkpoint, checkpoint_digest
 from motherlode.models.rows import Rows, Samples
 from motherlode.models.tokens import Tokeniser, Tokens
 
@@ -35,24 +36,46 @@ class SftJob(Job):
         options: SftOptions,
         overwrite: bool = False,
     ) -> None:
-        """Read the files and the model.
+        """Read the files, and the model unless the run is done.
 
         Raises:
             InputError: Something must be changed.
         """
         self.options = options
-        place = find_place(options.device)
+        self._where = place = find_place(options.device)
         named = [train] if isinstance(train, (str, Path)) else list(train)
         if not named:
             raise InputError("names no samples", where="--train")
         self.train_samples = [Samples.open(path, options.fields) for path in named]
         self.dev_samples = None if dev is None else Samples.open(dev, options.fields)
-        self.loaded = open_base(options, place, frozen=True)
         inputs = {"train": [samples.rows.digest for samples in self.train_samples]}
         if self.dev_samples is not None:
             inputs["dev"] = [self.dev_samples.rows.digest]
-        settings = {**options.model_dump(mode="json"), "inputs": inputs, "weights": self.loaded.digest}
+        settings = {**options.model_dump(mode="json"), "inputs": inputs, "weights": self._digest}
         super().__init__("sft", out, settings, place, overwrite)
+        if not self.complete:
+            self._load()
+
+    @cached_property
+    def loaded(self) -> CausalModel:
+        """The model that is trained."""
+        return open_base(self.options, self._where, frozen=True)
+
+    @cached_property
+    def _digest(self) -> str:
+        """Digest of the model; that of a folder is told without loading it."""
+        folder = Path(self.options.model)
+        if not folder.is_dir():
+            return self.loaded.digest
+        check_checkpoint(folder)
+        return checkpoint_digest(folder)
+
+    def _load(self) -> None:
+        try:
+            _ = self.loaded
+        except BaseException:
+            self.__exit__()  # others may have the folder
+            raise
 
     @cached_property
     def max_length(self) -> int:

@@ -44,6 +44,13 @@ def build_command(
             show_default=False,
         ),
     ] = None,
+    csv_delimiter: Annotated[
+        str | None,
+        typer.Option(
+            help="What separates the columns of CSV and TSV files, e.g. ';'.",
+            show_default="a comma; a tab in TSV",
+        ),
+    ] = None,
     clean: Annotated[bool, typer.Option(help="Repair Unicode (mojibake, control characters) with ftfy.")] = True,
     min_words: Annotated[int, typer.Option(help="Drop documents with fewer words.")] = 5,
     deduplicate: Annotated[bool, typer.Option(help="Drop documents whose content an earlier one has.")] = True,

@@ -44,6 +44,7 @@ def run_command(
     """Run a project's stages in order, passing over what is up to date."""
     from rich.console import Console
 
+    from motherlode.cli.adapt_tables import print_plan
     from motherlode.cli.tables import plain
     from motherlode.workflow.project import Project
     from motherlode.workflow.run import project_status, run_project
@@ -51,7 +52,14 @@ def run_command(
     project = Project.read(config)
     console = Console()
     with runs.over(project.path).open() as engine:
-        done = run_project(project, start=start, only=only, engine=engine, say=lambda line: console.print(plain(line)))
+        done = run_project(
+            project,
+            start=start,
+            only=only,
+            engine=engine,
+            say=lambda line: console.print(plain(line)),
+            show_plan=print_plan,
+        )
     console.print()
     _print(project, project_status(project))
     if done.report is not None:

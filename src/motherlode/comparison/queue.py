@@ -6,21 +6,17 @@ that live as long as the queue, so that each loads its libraries once; with one,
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from motherlode.comparison.jobs import Job
 from motherlode.errors import MotherlodeError, StorageError
 from motherlode.progress import Progress
-from motherlode.shards.engine import _interrupts_held as interrupts_held
-from motherlode.shards.engine import _start_worker as start_worker
-from motherlode.shards.engine import usable_cores
 from motherlode.shards.manifest import Entry, Manifest
+from motherlode.shards.pool import WorkerPool
 from motherlode.shards.stage import run_task
 
 
@@ -48,7 +44,7 @@ class Queue:
         self.jobs = list(jobs)
         self.done = {job.name for job in self.jobs if manifest.holds(job.name, job.fingerprint)}
         self.failures: dict[str, Failure] = {}
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool = WorkerPool(workers)
 
     @property
     def left(self) -> list[Job]:
@@ -71,7 +67,7 @@ class Queue:
             try:
                 (self._run_here if self.workers == 1 else self._run_in_pool)(progress.advance)
             finally:
-                self._kill()
+                self._pool.kill()
         return [self.failures[job.name] for job in self.jobs if job.name in self.failures]
 
     def _ready(self, running: Iterable[Job]) -> Job | None:
@@ -123,11 +119,11 @@ class Queue:
                 if job is None:
                     break
                 try:
-                    flight[self._submit(job)] = job
+                    flight[self._pool.submit(run_task, job, self.manifest.folder)] = job
                 except BrokenProcessPool:  # a worker has just died; the jobs in flight will say so
                     if flight:
                         break
-                    self._kill()
+                    self._pool.kill()
                 else:
                     if suspects:
                         alone.add(job.name)
@@ -151,7 +147,7 @@ class Queue:
             if dead:
                 dead += flight.values()
                 flight.clear()
-                self._kill()
+                self._pool.kill()
                 for job in dead:
                     if job.name in alone:
                         self._fail(job, MotherlodeError("its worker process died (out of memory?)"))
@@ -159,24 +155,3 @@ class Queue:
                         advance(1)
                     elif job not in suspects:
                         suspects.append(job)
-
-    def _submit(self, job: Job) -> Future[Entry]:
-        with interrupts_held():
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    self.workers,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=start_worker,
-                    initargs=(max(1, usable_cores() // self.workers),),
-                )
-            return self._pool.submit(run_task, job, self.manifest.folder)
-
-    def _kill(self) -> None:
-        """End the workers at once; what they were at is done again by the next run."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            with contextlib.suppress(OSError, ValueError):
-                process.kill()
-        pool.shutdown(wait=True, cancel_futures=True)

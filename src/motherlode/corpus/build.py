@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,7 +39,7 @@ from motherlode.corpus.quality.step import FilterQuality, quality_step
 from motherlode.corpus.read import FIELDS_WITHOUT_TEXT, read_tasks
 from motherlode.corpus.rejected import reject_tasks
 from motherlode.corpus.remote import is_url
-from motherlode.corpus.sources import FORMATS, SPLIT_BYTES, find_inputs, plan_splits
+from motherlode.corpus.sources import FORMATS, SPLIT_BYTES, Found, find_inputs, plan_splits
 from motherlode.corpus.stages import Scratch
 from motherlode.corpus.web.options import WebOptions, web_steps
 from motherlode.corpus.write import write_tasks
@@ -66,6 +67,9 @@ class BuildConfig(WebOptions, QualityOptions, DecideOptions, DecontaminateOption
     )
     format: str | None = Field(
         None, description=f"format of all inputs, one of {', '.join(sorted(set(FORMATS.values())))}"
+    )
+    csv_delimiter: str | None = Field(
+        None, description="what separates the columns of CSV and TSV files; a comma, and a tab in TSV, by default"
     )
     clean: bool = Field(True, description="repair Unicode with ftfy")
     min_words: int = Field(5, ge=0, description="documents with fewer words are dropped")
@@ -104,10 +108,12 @@ def build(
     folder = location(out)
     overwrite = overwrite or _holds_nothing(folder)
     check_output(folder, [config.block_urls] if config.block_urls else [])
-    found = find_inputs(inputs, config.format, folder)
+    found = _separated(find_inputs(inputs, config.format, folder), config.csv_delimiter)
     described = [[file.name, file.digest, file.format] for file in found.files]
     web, page_steps = web_steps(config, found.files)
     settings = {**config.model_dump(), "inputs": fingerprint(described), "input_files": len(described)}
+    if config.csv_delimiter is None:  # folders of earlier versions stay what they are
+        del settings["csv_delimiter"]
     settings["block_urls"] = web.block.settings() if web.block is not None else None
     named = [EvaluationFile.parse(name).path for name in config.decontaminate]
     check_output(folder, [Path(name).expanduser() for name in named if name and not is_url(name)])
@@ -185,6 +191,25 @@ def build(
         if own:
             engine.close()
     return Corpus(folder)
+
+
+def _separated(found: Found, delimiter: str | None) -> Found:
+    """Say of tables what separates their columns.
+
+    Raises:
+        InputError: It can separate nothing, or there is no table.
+    """
+    if delimiter is None:
+        return found
+    character = "\t" if delimiter == "\\t" else delimiter
+    if len(character) != 1 or character in '"\r\n':
+        raise InputError(
+            f"{delimiter!r} cannot separate columns", where="--csv-delimiter", hint="use one character, e.g. ; or \\t"
+        )
+    if not any(file.format in ("csv", "tsv") for file in found.files):
+        raise InputError("has no effect: no input is CSV or TSV", where="--csv-delimiter", hint="leave it out")
+    files = (replace(f, delimiter=character) if f.format in ("csv", "tsv") else f for f in found.files)
+    return replace(found, files=tuple(files))
 
 
 def _holds_nothing(folder: Path) -> bool:

@@ -118,7 +118,7 @@ def no_text_field(field: str, names: Iterable[str], where: str) -> InputError:
     hint = "name it with --text-field"
     if separator is not None:
         hint = f"columns are separated by {separator!r}: " + (
-            "use --format tsv" if separator == "\t" else "write them with commas or tabs (--format tsv)"
+            "use --format tsv" if separator == "\t" else f"name that with --csv-delimiter '{separator}'"
         )
     return InputError(
         f"no record has the text field '{field}' (there are: {', '.join(names[:MOST_NAMES]) or 'none'})",

@@ -52,7 +52,10 @@ class ReadTask:
     @property
     def fingerprint(self) -> str:
         """Digest of the input's content and of all that is done with it."""
-        files = [[file.name, file.digest, file.format, file.compression] for file in self.split.files]
+        files = [
+            [file.name, file.digest, file.format, file.compression, *([file.delimiter] if file.delimiter else [])]
+            for file in self.split.files
+        ]
         mapping = [self.fields.text, self.fields.id, self.fields.source]
         steps = [step.fingerprint for step in self.steps]
         shards = [self.shard_rows, self.shard_bytes, self.keep_rejected]

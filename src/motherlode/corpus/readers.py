@@ -58,7 +58,7 @@ def read_split(split: Split, text_field: str, id_field: str = "id", web: WebRead
             elif file.format == "html":
                 yield read_html(file, text_field, id_field, web, MOST_RECORD_BYTES)
             else:
-                yield from _read_csv(file, "\t" if file.format == "tsv" else ",")
+                yield from _read_csv(file, file.delimiter or ("\t" if file.format == "tsv" else ","))
         except PermissionError as error:
             raise InputError("cannot be read (permission denied)", where=str(file.path)) from error
 

@@ -59,6 +59,7 @@ class InputFile:
         compression: `gzip`, `zstd`, `lz4` or None.
         digest: Digest of its bytes; of a remote file, of what its server says of it.
         bytes: Its size.
+        delimiter: What separates the columns of a CSV or TSV file; None: a comma, or a tab.
     """
 
     path: Path | str
@@ -67,6 +68,7 @@ class InputFile:
     compression: str | None
     digest: str
     bytes: int
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True)

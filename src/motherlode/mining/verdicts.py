@@ -14,6 +14,9 @@ from motherlode.errors import InputError
 from motherlode.seeds.files import read_records
 from motherlode.shards.fingerprint import fingerprint
 
+_FILE = "name a JSONL file of verdicts, as `motherlode judge` writes"
+_LINE = 'write each verdict as {"text": "...", "judged": [...], "asked": [...]} on a line of its own'
+
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -44,7 +47,7 @@ class Verdicts:
             InputError: The file, or a line of it, must be changed, or a domain was not asked about.
         """
         texts, labels = [], []
-        for number, record in read_records(path):
+        for number, record in read_records(path, _FILE, _LINE):
             where = f"{path}:{number}"
             text = record.get("text")
             if not isinstance(text, str) or not text.strip():

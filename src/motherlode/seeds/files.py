@@ -20,13 +20,16 @@ MOST_LINE_BYTES = 4 << 20
 _ZSTD_STEP = 1 << 10  # bytes read at once: at worst they unfold to 32 MiB
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _LIKE_THIS = 'write each document as {"text": "..."} on a line of its own'
+_SEED_FILE = "name a JSONL file of seed documents"
 
 
-def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_records(path: Path, wanted: str = _SEED_FILE, line: str = _LIKE_THIS) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read the objects of a JSONL file; gzip and Zstandard are told by their first bytes.
 
     Args:
         path: The file.
+        wanted: What to do where there is no such file.
+        line: How a line is written.
 
     Yields:
         Line number (from 1) and object; blank lines are passed over.
@@ -37,14 +40,14 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with path.open("rb") as raw:
             if not raw.read(1):
-                raise InputError("is empty", where=str(path), hint=_LIKE_THIS)
+                raise InputError("is empty", where=str(path), hint=line)
             raw.seek(0)
             with _decompressed(raw) as stream:
                 yield from _parse(path, stream)
     except FileNotFoundError:
-        raise InputError("no such file", where=str(path), hint="name a JSONL file of seed documents") from None
+        raise InputError("no such file", where=str(path), hint=wanted) from None
     except IsADirectoryError:
-        raise InputError("is a folder", where=str(path), hint="name a JSONL file of seed documents") from None
+        raise InputError("is a folder", where=str(path), hint=wanted) from None
     except (OSError, EOFError, zlib.error) as error:
         what = getattr(error, "strerror", None) or f"damaged or cut off: {error}"
         raise InputError(f"cannot be read ({what})", where=str(path)) from error

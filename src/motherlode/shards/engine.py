@@ -8,22 +8,16 @@ loses its driver ends itself.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Protocol, Self
 
 from motherlode.errors import InputError, MotherlodeError
 from motherlode.shards.manifest import Entry, Manifest
+from motherlode.shards.pool import WorkerPool, limit_threads, usable_cores
 from motherlode.shards.stage import Fault, Stage, TasksFailedError, attempt, this_process
 from motherlode.shards.task import Task
 
@@ -43,64 +37,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release the workers."""
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def limit_threads(threads: int) -> None:
-    """Let this process use so many threads, and one for sums: bytes must not depend on the number of workers."""
-    import pyarrow as pa
-    from threadpoolctl import threadpool_limits
-
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are yet to be loaded
-    threadpool_limits(threads)
-    threadpool_limits(1, user_api="blas")
-    pa.set_cpu_count(max(1, threads))
-
-
-def _start_worker(threads: int) -> None:
-    """Prepare a worker: Ctrl-C is the driver's business, and a worker without a driver ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the driver blocked it while it started this process
-    limit_threads(threads)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back: a worker that is just starting must not meet them, nor be left half started.
-
-    The mask is inherited by the processes that start here; it is this thread's alone, and another thread may still take
-    the signal for the whole process, so that the handlers wait as well. What came meanwhile is raised at the end.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    came: list[int] = []
-    here = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        if here:
-            for number in numbers:
-                signal.signal(number, lambda number, _: came.append(number))
-        yield
-    finally:
-        if here:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if came:
-            signal.raise_signal(came[0])
 
 
 class LocalEngine:
@@ -129,7 +65,7 @@ class LocalEngine:
         self.workers = workers or usable_cores()
         self.attempts = attempts
         self.quiet = quiet
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool = WorkerPool(self.workers)
         self._succeeded = False
 
     def run(self, tasks: Sequence[Task], manifest: Manifest, title: str, unit: str = "documents") -> None:
@@ -174,10 +110,10 @@ class LocalEngine:
                 queue, most = (suspects, 1) if suspects else (waiting, 2 * self.workers)
                 while queue and len(flight) < most:
                     try:
-                        flight[self._submit(queue[0], stage.manifest.folder)] = queue[0]
+                        flight[self._pool.submit(attempt, queue[0], stage.manifest.folder)] = queue[0]
                     except BrokenProcessPool:  # a worker has just died; the tasks in flight will say so
                         if not flight:
-                            self._kill()
+                            self._pool.kill()
                             deaths = self._count_death(deaths)
                         break
                     queue.popleft()
@@ -200,12 +136,12 @@ class LocalEngine:
                 if dead:
                     dead += flight.values()
                     flight.clear()
-                    self._kill()
+                    self._pool.kill()
                     deaths = self._count_death(deaths)
                     if len(dead) > 1 or stage.settle(dead[0], DIED):
                         suspects.extend(dead)
         except BaseException:
-            self._kill()
+            self._pool.kill()
             raise
 
     def _count_death(self, deaths: int) -> int:
@@ -216,33 +152,9 @@ class LocalEngine:
             )
         return deaths + 1
 
-    def _submit(self, task: Task, folder: Path) -> Future[Entry | Fault]:
-        with _interrupts_held():  # the first task starts the processes, which inherit the signal mask
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    self.workers,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=_start_worker,
-                    initargs=(max(1, usable_cores() // self.workers),),
-                )
-            return self._pool.submit(attempt, task, folder)
-
-    def _kill(self) -> None:
-        """End the workers at once; their unfinished files are temporary ones."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        processes = list((getattr(pool, "_processes", None) or {}).values())
-        for process in processes:
-            with contextlib.suppress(OSError, ValueError):
-                process.kill()
-        pool.shutdown(wait=True, cancel_futures=True)
-
     def close(self) -> None:
         """Release the workers."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True)
+        self._pool.close()
 
     def __enter__(self) -> Self:
         """Return itself."""

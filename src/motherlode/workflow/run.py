@@ -18,7 +18,7 @@ from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.manifest import Entry, Manifest
 from motherlode.workflow.digests import Digests
 from motherlode.workflow.project import Project
-from motherlode.workflow.stage import Stage
+from motherlode.workflow.stage import ShowPlan, Stage
 from motherlode.workflow.status import (
     VOID,
     Identity,
@@ -58,6 +58,7 @@ def run_project(
     engine: Engine | None = None,
     quiet: bool = False,
     say: Say | None = None,
+    show_plan: ShowPlan | None = None,
 ) -> Ran:
     """Run the stages of a project that are not up to date.
 
@@ -68,6 +69,7 @@ def run_project(
         engine: Who does the work that is cut into shards; by default this machine's cores.
         quiet: Whether no progress is shown.
         say: Told a line for every stage as its turn comes.
+        show_plan: Shown what a training will do and need before it starts.
 
     Returns:
         What was done.
@@ -89,6 +91,8 @@ def run_project(
     engine = engine or LocalEngine(quiet=quiet)
     try:
         with Manifest.open(project.place.out, KIND, {}) as manifest:
+            for stage in wanted:
+                stage.show_plan = show_plan
             return _run(project, wanted, manifest, engine, quiet, say or (lambda _: None))
     finally:
         if own:

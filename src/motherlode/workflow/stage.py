@@ -7,15 +7,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from motherlode.config import Config
 from motherlode.workflow.place import Place
 
 if TYPE_CHECKING:
+    from motherlode.adaptation.plan import Plan
     from motherlode.shards.engine import Engine
 
 C = TypeVar("C", bound=Config)
+
+
+class ShowPlan(Protocol):
+    """Shows the plan of a training."""
+
+    def __call__(self, plan: Plan, unit: str) -> None:
+        """Show a plan whose batches are of `unit`: `samples`, `sequences`."""
+
+
 SECTIONS = ("corpus", "seeds", "mine", "select", "adapt", "evaluate", "report")
 
 
@@ -42,6 +52,7 @@ class Stage(ABC):
         reads: Paths that it depends on, by what a person calls them.
         writes: Paths that it leaves, likewise.
         replaced: What is removed before it runs with other options than the run before, or over a damaged output.
+        show_plan: Told what a training will do and need before it starts, and the unit of its batches.
         version: Changes whenever the same options give another output.
     """
 
@@ -54,6 +65,7 @@ class Stage(ABC):
         self.reads: dict[str, Path | str] = {}
         self.writes: dict[str, Path] = {}
         self.replaced: tuple[Path, ...] = ()
+        self.show_plan: ShowPlan | None = None
 
     @abstractmethod
     def run(self, engine: Engine, quiet: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class CptStage(Stage):
             general_dev=named["general_dev"],
             quiet=quiet,
             overwrite=True,
+            tell=None if self.show_plan is None else partial(self.show_plan, unit="sequences"),
             **options,
         )
 
@@ -135,7 +137,8 @@ class SftStage(Stage):
             train.insert(0, gather_samples(own, folder / "sft-train.jsonl", form))
         dev = None if section.dev is None else gather_samples([place.path(section.dev)], folder / "sft-dev.jsonl", form)
         options = _options(self, section, SftOptions)
-        fine_tune(train, place.sft, model=self.model, dev=dev, quiet=quiet, overwrite=True, **options)
+        tell = None if self.show_plan is None else partial(self.show_plan, unit="samples")
+        fine_tune(train, place.sft, model=self.model, dev=dev, quiet=quiet, overwrite=True, tell=tell, **options)
 
     def tell(self) -> Told:
         """Say what was trained on, and what became of the losses."""
