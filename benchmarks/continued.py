@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import os
 import subprocess
 import sys
@@ -33,23 +32,34 @@ from typing import Any
 import numpy as np
 import yaml
 
+from continued_tables import (
+    AUTO,
+    DOMAIN_TEXT,
+    GENERAL_TEXT,
+    MIXED,
+    OURS,
+    PAPER,
+    gain_tables,
+    perplexity_table,
+    ratio_table,
+    retrieval_table,
+    set_table,
+    sweep_table,
+)
 from labelled_data import DEFAULT_DATA, DOMAINS, LabelledCorpus, load_corpus
 from motherlode import Corpus
 from motherlode.adaptation.cpt import Pretrained
 from motherlode.comparison.compare import Plan
 from motherlode.comparison.config import read_config
-from motherlode.comparison.corpora import DOCUMENTS, GENERAL
-from motherlode.comparison.results import SETS, read_rows
-from motherlode.comparison.summary import Setting, Summary
+from motherlode.comparison.corpora import DOCUMENTS, GENERAL, MINED, read_labels
+from motherlode.comparison.summary import Summary
 from motherlode.evaluation.evaluate import evaluate
 from motherlode.report.comparison import write_comparison_report
 from motherlode.shards import store
 from motherlode.shards.engine import LocalEngine
-from motherlode.statistics import paired_bootstrap
 from scores import plain_table
 
 PARTS = ("main", "sweep", "ratio")
-OURS, MIXED, PAPER = "mine", "mine + seeds", "plain recipe"
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "base": None,
     "general-only": None,
@@ -60,10 +70,9 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
     MIXED: {"method": "mine", "mix_seeds": True},
     "oracle": None,
 }
-THRESHOLDS = (0.10, 0.20, 0.30, 0.50, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
+THRESHOLDS = (0.20, 0.30, 0.40, 0.50, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 TESTED, TUNED = "test", "dev"
 _OTHER = "other"
-_TEXTS = ("text: domain", "text: general")
 
 
 def share_of(identity: str) -> str:
@@ -119,7 +128,8 @@ def prepare(options: argparse.Namespace) -> dict[str, int]:
     for name, rows in (("documents", order), ("general", general)):
         write_lines(data / f"{name}.jsonl", ({"id": rest.ids[row], "text": rest.texts[row]} for row in rows))
     with LocalEngine(options.workers, quiet=True) as engine:
-        Corpus.build(data / "documents.jsonl", data / "corpus", engine=engine, min_words=0, deduplicate=False)
+        built = {"min_words": 0, "deduplicate": False}  # it may be of other sizes: then it is replaced
+        Corpus.build(data / "documents.jsonl", data / "corpus", engine=engine, overwrite=True, **built)
     return {label: rest.labels.count(label) for label in (*DOMAINS, _OTHER)}
 
 
@@ -156,6 +166,7 @@ def comparison(
                 "learning_rate": rate or options.learning_rate,
                 "sequence_length": options.sequence_length,
                 "batch": options.batch,
+                "warmup": options.warmup,
             },
         },
     }
@@ -174,61 +185,6 @@ def run(options: argparse.Namespace, name: str, values: dict[str, Any]) -> tuple
     return plan, summary, out
 
 
-def perplexity(mean: float, low: float, high: float) -> str:
-    """Write a perplexity with its limits; of minus the loss."""
-    return f"{math.exp(-mean):.1f} ({math.exp(-high):.1f}, {math.exp(-low):.1f})"
-
-
-def gained(gain: Any, wins: bool = False) -> str:
-    """Write by how much the loss is lower, with limits."""
-    if gain is None:
-        return ""
-    found = gain.difference
-    told = f"{found.mean:+.4f} ({found.low:+.4f}, {found.high:+.4f})"
-    return f"{told} {gain.wins:.0%}" if wins else told
-
-
-def perplexity_table(summary: Summary, text: str) -> str:
-    """Lay out perplexities by domain; the last column is the mean loss over domains."""
-    setting, lines = summary.settings[0], []
-    for method in summary.methods:
-        scores = [summary.score(method, domain, setting, text) for domain in summary.outcomes.domains]
-        known = [score for score in scores if score is not None]
-        mean = sum(-score.mean for score in known) / len(known) if len(known) == len(scores) else math.nan
-        lines.append([method, *("" if s is None else perplexity(s.mean, s.low, s.high) for s in scores), f"{mean:.4f}"])
-    return plain_table(("variant", *summary.outcomes.domains, "mean loss"), lines)
-
-
-def gain_tables(summary: Summary) -> str:
-    """Lay out how much lower the loss on domains is than that of others: the mean, then by domain for ours."""
-    setting, domains = summary.settings[0], summary.outcomes.domains
-    against = [name for name in ("general-only", "random", "dsir", PAPER, OURS) if name in summary.methods]
-    means, each = [], []
-    for method in summary.methods:
-        gains = [None if other == method else summary.gain(method, other, None, setting) for other in against]
-        means.append([method, *map(gained, gains)])
-    for other in [name for name in summary.methods if name != OURS and OURS in summary.methods]:
-        gains = [summary.gain(OURS, other, domain, setting) for domain in domains]
-        surely = sum(gain is not None and gain.difference.low > 0 for gain in gains)
-        worse = sum(gain is not None and gain.difference.high < 0 for gain in gains)
-        each.append([other, *(gained(gain, wins=True) for gain in gains), f"{surely} / {worse}"])
-    tables = [plain_table(("variant", *(f"lower than {name}" for name in against)), means)]
-    if each:
-        tables.append(plain_table((f"{OURS} against", *domains, "surely lower / higher"), each))
-    return "\n\n".join(tables)
-
-
-def set_table(out: Path) -> str:
-    """Lay out the document sets."""
-    lines = []
-    for row in sorted(read_rows(out, SETS), key=lambda row: str(row["domain"])):
-        numbers = [f"{row[name]:,}" if row[name] is not None else "" for name in ("retrieved", "documents", "words")]
-        rates = [f"{row[name]:.3f}" if row[name] is not None else "" for name in ("t_sim", "precision", "recall")]
-        lines.append([row["domain"], row["method"], rates[0], *numbers, str(row["leaked"]), *rates[1:]])
-    heads = ("domain", "variant", "t_sim", "retrieved", "documents", "words", "held-out text", "precision", "recall")
-    return plain_table(heads, lines, left=2)
-
-
 def rate_part(options: argparse.Namespace) -> None:
     """Try learning rates on dev documents, with true labels."""
     lines = []
@@ -237,7 +193,7 @@ def rate_part(options: argparse.Namespace) -> None:
         values = comparison(options, {"base": None, "oracle": None}, [domain], 1, TUNED, rate)
         _, summary, _ = run(options, f"rate-{rate:g}", values)
         for method in summary.methods if not lines else ["oracle"]:
-            scores = [summary.score(method, domain, summary.settings[0], text) for text in _TEXTS]
+            scores = [summary.score(method, domain, summary.settings[0], text) for text in (DOMAIN_TEXT, GENERAL_TEXT)]
             losses = [f"{-score.mean:.4f}" if score else "" for score in scores]
             lines.append([method, f"{rate:g}" if method == "oracle" else "", *losses])
     print(f"learning rates, {domain}, dev documents, {options.tokens:,} tokens, one random seed\n")
@@ -249,8 +205,8 @@ def main_part(options: argparse.Namespace) -> Plan:
     values = comparison(options, {name: VARIANTS[name] for name in options.variants}, options.domains, options.seeds)
     plan, summary, out = run(options, "main", values)
     about = f"{options.tokens:,} tokens, {options.ratio:.0%} of the domain, {options.seeds} random seeds, mean (95 %)"
-    print(f"perplexity on held-out text of the domain, {about}\n\n{perplexity_table(summary, _TEXTS[0])}")
-    print(f"\nperplexity on held-out general text, {about}\n\n{perplexity_table(summary, _TEXTS[1])}")
+    print(f"perplexity on held-out text of the domain, {about}\n\n{perplexity_table(summary, DOMAIN_TEXT)}")
+    print(f"\nperplexity on held-out general text, {about}\n\n{perplexity_table(summary, GENERAL_TEXT)}")
     print(f"\nhow much lower the loss on the domain is, nats a token, paired\n\n{gain_tables(summary)}")
     print(f"\nthe document sets\n\n{set_table(out)}\n", flush=True)
     return plan
@@ -259,19 +215,17 @@ def main_part(options: argparse.Namespace) -> Plan:
 def sweep_part(options: argparse.Namespace) -> None:
     """Compare retrieval thresholds on one domain."""
     names = {f"{OURS} {threshold:g}": {"method": "mine", "t_sim": threshold} for threshold in options.t_sim}
-    variants = {"general-only": None, f"{OURS} auto": {"method": "mine"}, **names, "oracle": None}
-    _, summary, out = run(options, "sweep", comparison(options, variants, [options.one], options.sweep_seeds))
-    sets = {row["method"]: row for row in read_rows(out, SETS)}
-    setting, lines = Setting(None, None), []
-    for method in summary.methods:
-        row, score = sets.get(method, {}), summary.score(method, options.one, setting)
-        gain = None if method.endswith("auto") else summary.gain(method, f"{OURS} auto", options.one, setting)
-        told = [f"{row[name]:,}" if row.get(name) is not None else "" for name in ("retrieved", "documents")]
-        rates = [f"{row[name]:.3f}" if row.get(name) is not None else "" for name in ("t_sim", "precision", "recall")]
-        lines.append([method, rates[0], *told, *rates[1:], "" if score is None else f"{-score.mean:.4f}", gained(gain)])
-    print(f"retrieval thresholds, {options.one}, encoder {options.encoder}, {options.sweep_seeds} random seed(s)\n")
-    heads = ("variant", "t_sim", "retrieved", "documents", "precision", "recall", "loss", "lower than auto")
-    print(plain_table(heads, lines), "", sep="\n", flush=True)
+    variants = {"general-only": None, AUTO: {"method": "mine"}, **names, "oracle": None}
+    values = comparison(options, variants, [options.one], options.one_seeds)
+    values["mining"]["mine"]["sample"] = options.sweep_sample
+    plan, summary, out = run(options, "sweep", values)
+    told = f"encoder {options.encoder}, a sample of {options.sweep_sample:,} beside what retrieval found"
+    print(f"retrieval thresholds, {options.one}, {told}, {options.one_seeds} random seed(s)\n")
+    print(sweep_table(summary, out, options.one))
+    mined = out / next(job.folder for job in plan.jobs if job.name == f"mine {AUTO}") / MINED
+    truth = read_labels(options.out / "data" / "truth.jsonl")
+    print(f"\nwhat thresholds alone take, {options.one}\n")
+    print(retrieval_table(options.out / "data" / "corpus", mined, options.one, truth, options.t_sim), "\n", flush=True)
 
 
 def ratio_part(options: argparse.Namespace, plan: Plan) -> None:
@@ -283,7 +237,7 @@ def ratio_part(options: argparse.Namespace, plan: Plan) -> None:
     texts = {"domain": data / f"{domain}.{TESTED}.jsonl", "general": data / f"{_OTHER}.{TESTED}.jsonl"}
     steps = max(1, options.tokens // (options.batch * options.sequence_length))
     found: dict[str, list[Any]] = {"base": [_losses(options.model, texts, options)]}
-    for seed in range(options.seeds):
+    for seed in range(options.one_seeds):
         out = options.out / "ratio" / f"s{seed}"
         arguments = {
             "domain": jobs[f"documents {domain} {OURS}"] / DOCUMENTS,
@@ -296,6 +250,7 @@ def ratio_part(options: argparse.Namespace, plan: Plan) -> None:
             "learning-rate": options.learning_rate,
             "sequence-length": options.sequence_length,
             "batch": options.batch,
+            "warmup": options.warmup,
             "eval-every": steps,
             "random-seed": seed,
             "out": out,
@@ -306,20 +261,9 @@ def ratio_part(options: argparse.Namespace, plan: Plan) -> None:
         for ratio in options.ratios:
             trained = Pretrained.read(out / f"ratio-{ratio:g}")
             found.setdefault(f"{ratio:g}", []).append(_losses(trained.model, texts, options))
-    lines = []
-    for name, runs in found.items():
-        cells = []
-        for text in texts:
-            table = np.stack([run[text] for run in runs])
-            start = np.broadcast_to(found["base"][0][text], table.shape)
-            change = paired_bootstrap(table, start) if name != "base" else None
-            cells.append(f"{table.mean():.4f}")
-            cells.append("" if change is None else f"{change.mean:+.4f} ({change.low:+.4f}, {change.high:+.4f})")
-        lines.append([name, *cells])
-    print(
-        f"\nshares of the domain, {domain}, {options.tokens:,} tokens, {options.seeds} random seed(s), nats a token\n"
-    )
-    print(plain_table(("ratio", "domain loss", "against base", "general loss", "against base"), lines), flush=True)
+    told = f"{options.tokens:,} tokens, {options.one_seeds} random seed(s), nats a token"
+    print(f"\nshares of the domain, {domain}, {told}\n")
+    print(ratio_table(found), flush=True)
 
 
 def _losses(model: Path, texts: dict[str, Path], options: argparse.Namespace) -> dict[str, np.ndarray]:
@@ -343,18 +287,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=list(DOMAINS))
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--one", choices=DOMAINS, default="finance", help="domain of the parts rate, sweep and ratio")
-    parser.add_argument("--seeds", type=int, default=3, help="random seeds of main and ratio")
-    parser.add_argument("--sweep-seeds", type=int, default=1, help="random seeds of the thresholds")
+    parser.add_argument("--seeds", type=int, default=3, help="random seeds of main")
+    parser.add_argument("--one-seeds", type=int, default=1, help="random seeds of sweep and ratio")
     parser.add_argument("--tokens", type=int, default=24_000, help="that every model is trained on")
     parser.add_argument("--ratio", type=float, default=0.25, help="share of the domain, by tokens")
     parser.add_argument("--ratios", nargs="+", type=float, default=[0.1, 0.25, 0.5])
     parser.add_argument("--t-sim", nargs="+", type=float, default=list(THRESHOLDS))
+    parser.add_argument(
+        "--sweep-sample",
+        type=int,
+        default=1_000,
+        help="random documents that the sweep's classifiers see beside what the threshold lets through; where they are "
+        "the whole corpus, as by default, it decides nothing",
+    )
     parser.add_argument("--encoder", default="lexical", help="of `mine`")
     parser.add_argument("--take", type=int, help="documents of random and DSIR; default: an eighth of the corpus")
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--rates", nargs="+", type=float, default=[1e-4, 3e-4, 1e-3])
     parser.add_argument("--sequence-length", type=int, default=256)
     parser.add_argument("--batch", type=int, default=4, help="sequences of a step")
+    parser.add_argument("--warmup", type=float, default=0.2, help="share of the steps: AdamW begins without moments")
     parser.add_argument("--heldout", type=int, default=64, help="documents of each label that are measured on")
     parser.add_argument("--dev", type=int, default=64, help="further ones that the learning rate is tuned on")
     parser.add_argument("--heldout-words", type=int, default=120, help="words of each that are read; 0: all")
