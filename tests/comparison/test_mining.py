@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("trl", reason="the extra 'train' is not installed")
 pytest.importorskip("lm_eval", reason="the extra 'evaluate' is not installed")
@@ -90,6 +91,8 @@ def test_sets_and_their_quality(place: tuple[Path, Path]) -> None:
     assert found["dsir"]["seeds"] == 0
     assert found["mine"]["precision"] > 0.5
     assert found["nothing"]["t_sim"] == 0.99
+    assert found["mine"]["retrieved"] > found["nothing"]["retrieved"] == 0
+    assert found["dsir"]["retrieved"] is None
 
 
 def test_nothing_held_out_is_read(place: tuple[Path, Path]) -> None:
@@ -100,6 +103,22 @@ def test_nothing_held_out_is_read(place: tuple[Path, Path]) -> None:
             file = out / job.folder / name
             if file.is_file():
                 assert not held & {json.loads(line)["text"] for line in file.read_text().splitlines()}
+
+
+def test_random_documents_differ_by_domain(place: tuple[Path, Path], seed_files: dict[str, Path]) -> None:
+    values = yaml.safe_load(place[0].read_text("utf-8"))
+    heldout = values["domains"]["velmar"]["heldout"]
+    values["domains"] = {name: {"seeds": str(path), "heldout": heldout} for name, path in seed_files.items()}
+    values["mining"]["variants"] = {"random": {"documents": 40}, "dsir": {"documents": 40}}
+    jobs = {
+        job.name: job for job in Plan(save(place[0].parent, values, "domains.yaml")).jobs if job.kind == "documents"
+    }
+    seeds = {
+        method: [jobs[f"documents {name} {method}"].settings["random_seed"] for name in seed_files]
+        for method in ("random", "dsir")
+    }
+    assert len(set(seeds["random"])) == len(seed_files) > 1
+    assert set(seeds["dsir"]) == {3}
 
 
 def test_the_page_shows_sets(place: tuple[Path, Path]) -> None:

@@ -13,6 +13,7 @@ from motherlode.comparison.inputs import Checked
 from motherlode.comparison.jobs import Job, Jobs
 from motherlode.comparison.methods import VariantConfig
 from motherlode.comparison.plan import add_evaluation
+from motherlode.shards.fingerprint import fingerprint
 
 DOMAIN_TEXT, GENERAL_TEXT = "domain", "general"
 
@@ -76,7 +77,7 @@ class MiningPlan:
             "corpus": self.mining.corpus,
             "labels": self.mining.labels,
             "heldout": held,
-            "random_seed": self.config.random_seeds[0],
+            "random_seed": self._draw(variant.method, domain),
         }
         depends = [
             corpus,
@@ -86,6 +87,11 @@ class MiningPlan:
             [self._digest(path) for path in held],
         ]
         return self.jobs.add(f"documents {domain} {name}", "documents", settings, depends, before)
+
+    def _draw(self, method: str, domain: str) -> int:
+        """Return the seed of a selection: `random`, which reads no seeds, must not take the same for every domain."""
+        first = self.config.random_seeds[0]
+        return int(fingerprint(first, domain)[:7], 16) if method == "random" else first
 
     def _held(self) -> list[str]:
         return sorted({str(part.heldout) for part in self.config.domains.values()} | {self.mining.general_heldout})

@@ -77,6 +77,7 @@ SCHEMAS = {
             ("seeds", pa.int64()),
             ("leaked", pa.int64()),
             ("t_sim", pa.float64()),
+            ("retrieved", pa.int64()),
             ("precision", pa.float64()),
             ("recall", pa.float64()),
         ]
@@ -151,7 +152,8 @@ def gather(folder: Path, manifest: Manifest, cells: Sequence[Cell], sets: Sequen
         if done(job):
             found = read_result(folder, job)
             mined = read_result(folder, job.after["mine"])[domain] if "mine" in job.after else {}
-            rows[SETS].append({"method": variant, "domain": domain, "t_sim": mined.get("t_sim"), **found})
+            own = {name: mined.get(name) for name in ("t_sim", "retrieved")}
+            rows[SETS].append({"method": variant, "domain": domain, **own, **found})
     for name, schema in SCHEMAS.items():
         store.write_table(folder / f"{name}.parquet", pa.Table.from_pylist(rows[name], schema))
 
