@@ -39,7 +39,7 @@ TASKS = {
 }
 METHODS: dict[str, dict[str, Any] | None] = {
     "base": None,
-    "domain-only": {"epochs": [1, 3, 10]},
+    "domain-only": None,
     "random": None,
     "embedding": None,
     "dsir": None,
@@ -85,10 +85,11 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             dev += items[: options.dev]
             train.append(str(write(data / f"{task}.train.jsonl", items[options.dev :]).relative_to(folder)))
             test = [item for item in read(options.data / "tasks" / f"{task}.dev.jsonl") if usable(item)]
+            random.Random(options.random_seed + place).shuffle(test)  # --limit takes the first
             tests.append(str(write(data / f"{task}.test.jsonl", test).relative_to(folder)))
         tuned = write(data / f"{domain}.dev.jsonl", dev).relative_to(folder)
         domains[domain] = {"train": train, "dev": str(tuned), "tasks": tests}
-    known = {**METHODS, **ABLATIONS}
+    known = {**METHODS, **ABLATIONS, "domain-only": {"epochs": options.tried_epochs}}
     shared = {name: value for name, value in (("device", options.device), ("dtype", options.dtype)) if value}
     evaluation = {**shared, "max_length": options.max_length}
     if options.limit:
@@ -103,10 +104,12 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "budgets": options.n,
         "random_seeds": options.seeds,
         "equal": options.equal,
+        "share": options.share,
         "selection": {
             **shared,
             "max_length": options.max_length,
             "warmup_epochs": options.warmup_epochs,
+            "preselect_factor": options.preselect_factor,
             "learning_rate": options.learning_rate,
         },
         "training": {
@@ -192,6 +195,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--warmup-epochs", type=int, default=3)
+    parser.add_argument(
+        "--tried-epochs", nargs="+", type=int, default=[1, 3, 10], help="of domain-only, beside equal steps"
+    )
+    parser.add_argument("--preselect-factor", type=int, default=4, help="candidates of the kernels, in N")
+    parser.add_argument(
+        "--share", action="store_true", help="share warm-up and vectors; seconds then count where spent"
+    )
     parser.add_argument("--device")
     parser.add_argument("--dtype", help="fp32 or bf16; default: by device")
     parser.add_argument("--workers", type=int, default=1)
