@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from motherlode.adaptation.options import CptOptions
+from motherlode.shards.local_copy import here, path_here
 
 if TYPE_CHECKING:
     from motherlode.adaptation.plan import Plan
@@ -82,7 +83,7 @@ class Pretrained:
         from motherlode.adaptation.folder import read_result
         from motherlode.adaptation.log import curves
 
-        out = Path(folder)
+        out = here(folder)
         values = read_result(out, "cpt")
         losses, dev = curves(out)
         domain, general = dev.get("domain", ()), dev.get("general", ())
@@ -151,7 +152,7 @@ def continue_pretraining(
     from motherlode.adaptation.cpt_job import CptInputs, CptJob
 
     settings = CptOptions.parse({"model": str(model), **options}, "adapt cpt")
-    with CptJob(CptInputs(domain, general, domain_dev, general_dev), Path(out), settings, overwrite) as job:
+    with CptJob(CptInputs(domain, general, domain_dev, general_dev), path_here(out), settings, overwrite) as job:
         if not job.complete:
             if tell is not None:
                 tell(job.plan())  # by all processes: passes are probed together

@@ -7,6 +7,7 @@ the same documents in another order.
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from motherlode.errors import InputError
 from motherlode.models.rows import Rows
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.local_copy import here
 from motherlode.shards.manifest import FILE, Manifest
 
 _HINT = 'name a corpus, a folder of `mine`\'s domains, or JSONL or Parquet files with a field "text"'
@@ -28,7 +30,7 @@ def open_documents(path: Path | str) -> Rows:
     Raises:
         InputError: It is none of these, or has no documents.
     """
-    folder = Path(path)
+    folder = here(path)
     if (folder / FILE).is_file():
         kind = Manifest.read(folder).header["kind"]
         if kind != "corpus":
@@ -36,7 +38,7 @@ def open_documents(path: Path | str) -> Rows:
         from motherlode.corpus.corpus import Corpus
 
         documents = Corpus(folder).documents.folder
-        return Rows(f"{glob.escape(str(documents))}/*.parquet")
+        return Rows(f"{glob.escape(os.fspath(documents))}/*.parquet")
     try:
         return Rows(folder)
     except InputError as error:

@@ -150,4 +150,5 @@ def _pass(trainer: StepTrainer, rows: list[Row], count: bool = False) -> int:
                 torch.cuda.synchronize(device)
         finally:
             trainer.model.zero_grad(set_to_none=True)
+            trainer.forget_metrics()
     return sum(kept.values()) if count else 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from motherlode.adaptation.options import SftOptions
 from motherlode.errors import InputError
+from motherlode.shards.local_copy import here, path_here
 
 if TYPE_CHECKING:
     from motherlode.adaptation.plan import Plan
@@ -59,7 +60,7 @@ class FineTuned:
         from motherlode.adaptation.folder import read_result
         from motherlode.adaptation.log import curves
 
-        out = Path(folder)
+        out = here(folder)
         values = read_result(out, "sft")
         losses, dev = curves(out)
         merged = out / MERGED if values.pop("merged") else None
@@ -112,7 +113,7 @@ def fine_tune(
     """
     from motherlode.adaptation.sft_job import SftJob
 
-    with SftJob(train, Path(out), dev, _options(model, options), overwrite) as job:
+    with SftJob(train, path_here(out), dev, _options(model, options), overwrite) as job:
         if not job.complete:
             if tell is not None:
                 tell(job.plan())  # by all processes: passes are probed together

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from motherlode.adaptation.cpt import Pretrained, continue_pretraining, plan_pretraining
 from motherlode.adaptation.options import CptOptions
 from motherlode.errors import InputError
+from motherlode.shards.local_copy import path_here
 
 if TYPE_CHECKING:
     from motherlode.adaptation.plan import Plan
@@ -95,7 +96,7 @@ def sweep_ratios(
     runs = [
         continue_pretraining(
             domain,
-            Path(out) / f"ratio-{ratio:g}",
+            path_here(out) / f"ratio-{ratio:g}",
             **files,  # type: ignore[arg-type]
             quiet=quiet,
             overwrite=overwrite,
@@ -104,7 +105,7 @@ def sweep_ratios(
         )
         for ratio in ratios
     ]
-    return Sweep(Path(out), tuple(runs))
+    return Sweep(path_here(out), tuple(runs))
 
 
 def plan_sweep(domain: Path | str, ratios: Sequence[float], **given: Any) -> list[Plan]:

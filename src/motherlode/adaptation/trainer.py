@@ -259,6 +259,10 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
             loss /= self.place.world
         return float(loss)
 
+    def forget_metrics(self) -> None:
+        """Leave what passes outside of training counted (by TRL, for its next log line) out of that line."""
+        self._metrics["train"].clear()
+
     def run(self) -> None:
         """Train on the steps that are left.
 

@@ -7,6 +7,7 @@ smaller than what bf16 can add to a weight. A frozen base is held in bf16.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from motherlode.errors import InputError
 from motherlode.models.load import CausalModel, load_model
 from motherlode.models.lora import AdaptedModel, LoraOptions
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 _BASE = "base.json"
 
@@ -58,8 +60,8 @@ def with_adapter(loaded: CausalModel, options: TrainOptions) -> AdaptedModel:
         lora = LoraOptions(rank=options.lora_rank, alpha=options.lora_alpha, targets=options.lora_targets)
         adapted = AdaptedModel.attach(loaded, lora, options.random_seed)
     else:
-        check_base(Path(options.adapter), loaded)
-        adapted = AdaptedModel.load(loaded, Path(options.adapter))
+        check_base(here(options.adapter), loaded)
+        adapted = AdaptedModel.load(loaded, here(options.adapter))
     adapted.trainable(True)
     return adapted
 
@@ -102,10 +104,11 @@ def save_adapter(folder: Path, model: Any, loaded: CausalModel) -> None:
     """Write an adapter as PEFT does, with the tokenizer and which model it belongs to; same weights, same bytes."""
 
     def write(place: Path) -> None:
-        model.save_pretrained(str(place), safe_serialization=True)
-        loaded.tokenizer.save_pretrained(str(place))
+        model.save_pretrained(os.fspath(place), safe_serialization=True)
+        loaded.tokenizer.save_pretrained(os.fspath(place))
         config = place / "adapter_config.json"
         values = json.loads(config.read_text(encoding="utf-8"))
+        values["base_model_name_or_path"] = loaded.name
         for name, value in values.items():
             if isinstance(value, list) and all(isinstance(item, str) for item in value):
                 values[name] = sorted(value)  # PEFT keeps them as a set
@@ -122,8 +125,8 @@ def save_model(folder: Path, model: Any, loaded: CausalModel, bf16: bool) -> Non
 
     def write(place: Path) -> None:
         model.config.use_cache = True
-        model.to(torch.bfloat16 if bf16 else torch.float32).save_pretrained(str(place), safe_serialization=True)
-        loaded.tokenizer.save_pretrained(str(place))
+        model.to(torch.bfloat16 if bf16 else torch.float32).save_pretrained(os.fspath(place), safe_serialization=True)
+        loaded.tokenizer.save_pretrained(os.fspath(place))
 
     write_folder(folder, write)
 

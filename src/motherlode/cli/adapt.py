@@ -11,7 +11,7 @@ import typer
 
 from motherlode.cli.adapt_tables import is_first, print_plan, print_pretrained, print_sweep, print_tuned
 from motherlode.cli.models import SAMPLES, given
-from motherlode.cli.shared import with_options
+from motherlode.cli.shared import mirrors, with_options
 from motherlode.config import Config
 
 DOCUMENTS = "a corpus, a folder of mine's domains, or JSONL or Parquet with `text`"
@@ -124,6 +124,7 @@ Out = Annotated[Path | None, typer.Option(help="Folder of the run; not needed wi
 
 @adapt_app.command("sft")
 @trains()
+@mirrors("out")
 def sft_command(
     context: typer.Context,
     train: Annotated[
@@ -180,6 +181,7 @@ def sft_command(
 
 @adapt_app.command("cpt")
 @trains(learning_rate=5e-5, warmup=0.03, schedule="cosine", floor=0.1, weight_decay=0.01)
+@mirrors("out")
 def cpt_command(
     context: typer.Context,
     domain: Annotated[str, typer.Option(help=f"The domain's documents: {DOCUMENTS}.", show_default=False)],

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from motherlode.cli.shared import mirrors
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,6 +19,7 @@ _WIDTH = 132  # of tables that go into a file
 DIGITS = {"outcome": 3, "probability": 4}  # probabilities differ by less, and are known better
 
 
+@mirrors("out")
 def compare_command(
     config: Annotated[Path, typer.Argument(help="YAML file of the comparison.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of jobs, tables and report; continued.", show_default=False)],

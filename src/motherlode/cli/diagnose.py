@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motherlode.cli.models import SAMPLES, given, opens
-from motherlode.shards.location import path_here
+from motherlode.cli.shared import mirrors
+from motherlode.shards.local_copy import here
+from motherlode.shards.location import location
 
 if TYPE_CHECKING:
     from motherlode.diagnosis.result import Diagnosis
@@ -18,13 +20,14 @@ Domain = Annotated[Path, typer.Option(help=f"Domain samples: {SAMPLES}.", show_d
 
 
 @opens(dtype="fp32")
+@mirrors("out")
 def diagnose_command(
     context: typer.Context,
     model: Model,
     domain: Domain,
     pool: Annotated[Path, typer.Option(help=f"General samples: {SAMPLES}.", show_default=False)],
     out: Annotated[
-        Path, typer.Option(help="Folder of diagnosis.json and report.html.", parser=path_here, show_default=False)
+        Path, typer.Option(help="Folder of diagnosis.json and report.html.", parser=location, show_default=False)
     ],
     domain_sample: Annotated[int, typer.Option(help="Domain samples that scores are for, at random.")] = 64,
     pool_sample: Annotated[int, typer.Option(help="Pool samples that are scored, at random.")] = 256,
@@ -103,6 +106,7 @@ def print_diagnosis(found: Diagnosis) -> None:
 
 
 @opens(dtype="fp32", warmup_epochs=0)
+@mirrors(files=("out",))
 def predict_command(
     context: typer.Context,
     model: Model,
@@ -116,7 +120,7 @@ def predict_command(
     batch: Annotated[int, typer.Option(help="Samples of a step; 0: all in one step.")] = 0,
     measure: Annotated[bool, typer.Option("--measure", help="Run the training too, and measure the change.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="JSON file of the prediction.", parser=path_here, show_default=False)
+        Path | None, typer.Option(help="JSON file of the prediction.", parser=location, show_default=False)
     ] = None,
     warmup_rate: Annotated[float, typer.Option(help="Highest learning rate of the warm-up.")] = 2e-4,
 ) -> None:
@@ -126,7 +130,7 @@ def predict_command(
     from motherlode.selection.write import check_out
 
     if out is not None:
-        check_out(out, [domain, train], kind="JSON")
+        check_out(out, [here(domain), here(train)], kind="JSON")
     values = given(context, PredictOptions)
     change = predict_loss_change(values.pop("model"), domain, train, quiet=False, **values)
     steps = f"{change.steps:,} step{'s' if change.steps > 1 else ''} of {change.training.optimiser}"

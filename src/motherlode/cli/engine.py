@@ -11,6 +11,7 @@ import typer
 
 from motherlode.cli.shared import with_options
 from motherlode.errors import InputError, nearest
+from motherlode.shards.local_copy import here
 
 if TYPE_CHECKING:
     from motherlode.shards.engine import LocalEngine
@@ -52,7 +53,7 @@ class Runs:
             return self
         from motherlode.yaml_file import read_yaml
 
-        return self.filled(read_yaml(config), str(config))
+        return self.filled(read_yaml(here(config)), str(config))
 
     def filled(self, values: Mapping[str, Any], where: str) -> Runs:
         """Fill in values that were not typed.
@@ -98,8 +99,10 @@ def make_engine(
     if name not in (None, *ENGINES):
         raise InputError(f"unknown engine {name!r}", where="--engine", hint=nearest(name, ENGINES))
     if name == "ray":
+        from motherlode.shards.mirror import refuse_mirrors
         from motherlode.shards.ray_engine import RayEngine
 
+        refuse_mirrors("the workers of a cluster cannot see")
         return RayEngine(ray_address, workers, quiet=quiet)
     if ray_address is not None:
         raise InputError("has no effect without --engine ray", where="--ray-address", hint="add it")

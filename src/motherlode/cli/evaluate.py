@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from motherlode.cli.shared import mirrors
+
 if TYPE_CHECKING:
     from motherlode.evaluation.result import Evaluation, TaskScore
 
 _WIDE = 110  # columns of a terminal from which all that there is is shown
 
 
+@mirrors("out")
 def evaluate_command(
     context: typer.Context,
     model: Annotated[

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motherlode.cli.llm import Asking, asks
-from motherlode.shards.location import path_here
+from motherlode.cli.shared import mirrors
+from motherlode.shards.location import location
 
 if TYPE_CHECKING:
     from motherlode.seeds.generate import Generated
 
 
 @asks
+@mirrors(files=("out",))
 def generate_seeds(
     asking: Asking,
     domain: Annotated[str, typer.Option(help="Name of the domain; the paper's 21 industries are known.")],
-    out: Annotated[
-        Path, typer.Option(help="Seed file to write (JSONL); answers are kept beside it.", parser=path_here)
-    ],
+    out: Annotated[Path, typer.Option(help="Seed file to write (JSONL); answers are kept beside it.", parser=location)],
     n: Annotated[int, typer.Option("--n", "-n", help="Seeds to write.")] = 200,
     description: Annotated[
         str | None, typer.Option(help="A sentence on what belongs to the domain.", show_default=False)

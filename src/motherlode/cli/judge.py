@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motherlode.cli.llm import Asking, asks
-from motherlode.shards.location import path_here
+from motherlode.shards.location import location
 
 if TYPE_CHECKING:
     from motherlode.judge.estimate import Estimate
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @asks
 def judge_command(
     asking: Asking,
-    mined: Annotated[Path, typer.Option(help="Folder that `mine` wrote.", parser=path_here)],
+    mined: Annotated[Path, typer.Option(help="Folder that `mine` wrote.", parser=location)],
     sample: Annotated[
         int, typer.Option(help="Documents of each domain, and of the rejected ones, drawn at random.")
     ] = 200,

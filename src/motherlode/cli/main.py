@@ -27,9 +27,10 @@ from motherlode.cli.mine import mine_command, search_command
 from motherlode.cli.plan import plan_command
 from motherlode.cli.seeds import seeds_app
 from motherlode.cli.select import select_command
+from motherlode.cli.shared import mirrors
 from motherlode.cli.workflow import init_command, run_command, status_command
 from motherlode.errors import MotherlodeError
-from motherlode.shards.location import location, path_here
+from motherlode.shards.location import location
 
 _INTERRUPTED = 130
 
@@ -81,10 +82,11 @@ def _options(
 
 @app.command("demo")
 @runs_tasks
+@mirrors("out")
 def demo_command(
-    out: Annotated[
-        Path, typer.Option(help="Folder of the demo's corpus, results and report.", parser=path_here)
-    ] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder of the demo's corpus, results and report.", parser=location)] = Path(
+        "demo"
+    ),
     *,
     runs: Runs,
 ) -> None:
@@ -106,6 +108,19 @@ def report_command(
     ],
 ) -> None:
     """Write the report of a run, corpus, diagnosis, training, evaluation, comparison or selection, as an HTML file."""
+    from motherlode.report.corpus import is_corpus
+    from motherlode.report.mining import is_mined
+    from motherlode.shards.location import ObjectPath
+    from motherlode.shards.mirror import mirrored
+
+    if isinstance(run, ObjectPath) and not is_corpus(run) and not is_mined(run):
+        with mirrored(run, file=run.is_file()) as place:
+            _write_report(place)
+    else:
+        _write_report(run)
+
+
+def _write_report(run: Path) -> None:
     from motherlode.errors import InputError
     from motherlode.report.adaptation import is_adaptation, write_adaptation_report
     from motherlode.report.comparison import is_comparison, write_comparison_report

@@ -11,6 +11,7 @@ import typer
 
 from motherlode.cli.shared import with_options
 from motherlode.config import Config
+from motherlode.shards.location import named
 
 SAMPLES = "JSONL or Parquet; a file, folder or pattern"
 
@@ -78,7 +79,7 @@ def given(context: typer.Context, fields: type[Config]) -> dict[str, Any]:
     for name in ("lora_targets", "eval_files"):
         if name in values:
             values[name] = tuple(values[name] or ())
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return {name: named(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
 def _pairs(items: list[str], option: str) -> dict[str, str]:

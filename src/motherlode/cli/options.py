@@ -10,6 +10,7 @@ import typer
 
 from motherlode.config import Config
 from motherlode.errors import InputError, nearest
+from motherlode.shards.local_copy import here
 from motherlode.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def read_section(path: Path | None, section: str, fields: type[Config]) -> dict[
     """
     if path is None:
         return {}
+    path = here(path)
     values = read_yaml(path)
     if section not in values:
         hint = nearest(section, values) if values else f"begin it with `{section}:`"
@@ -84,6 +86,7 @@ def corpus_section(path: Path | None) -> dict[str, Any]:
     from motherlode.workflow.place import Place
     from motherlode.workflow.stages.corpus import CorpusOptions, with_paths
 
+    path = here(path)
     values = read_section(path, "corpus", CorpusOptions)
     return with_paths(values, Place(path.parent, path.parent, {}))
 

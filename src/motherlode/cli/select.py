@@ -10,16 +10,18 @@ import typer
 
 from motherlode.cli.engine import make_engine
 from motherlode.cli.models import SAMPLES, given, opens
-from motherlode.shards.location import path_here
+from motherlode.cli.shared import mirrors
+from motherlode.shards.location import location
 
 
 @opens()
+@mirrors("work", files=("out", "scores_out"))
 def select_command(
     context: typer.Context,
     domain: Annotated[Path, typer.Option(help=f"Domain samples, about 1,000: {SAMPLES}.", show_default=False)],
     pool: Annotated[Path, typer.Option(help=f"General samples: {SAMPLES}.", show_default=False)],
     n: Annotated[int, typer.Option("-n", help="Samples to select.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="JSONL of the selection.", parser=path_here, show_default=False)],
+    out: Annotated[Path, typer.Option(help="JSONL of the selection.", parser=location, show_default=False)],
     model: Annotated[
         str | None, typer.Option(help="Hugging Face folder or name of a causal language model.", show_default=False)
     ] = None,

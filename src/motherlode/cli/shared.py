@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any, get_type_hints
+
+from motherlode.shards.location import location
 
 
 def with_options(
@@ -54,3 +57,32 @@ def with_options(
     ]
     run.__signature__ = inspect.Signature([*own, *given])  # type: ignore[attr-defined]  # what Typer reads
     return run
+
+
+def mirrors(*folders: str, files: Iterable[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command that works in folders of this machine write to addresses: what it gets is a mirror of the address.
+
+    Args:
+        folders: Parameters that name an output folder.
+        files: Those that name an output file, beside which other files belong to it.
+    """
+    files = tuple(files)
+
+    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**values: Any) -> None:
+            from motherlode.shards.mirror import mirrored
+
+            context = values.get("context")
+            with ExitStack() as stack:
+                for name in (*folders, *files):
+                    if values.get(name) is None:
+                        continue
+                    values[name] = stack.enter_context(mirrored(location(values[name]), file=name in files))
+                    if context is not None and name in context.params:
+                        context.params[name] = values[name]
+                command(**values)
+
+        return run
+
+    return wrap

@@ -46,24 +46,24 @@ def run_command(
 
     from motherlode.cli.adapt_tables import print_plan
     from motherlode.cli.tables import plain
-    from motherlode.workflow.project import Project
+    from motherlode.workflow.project import opened_project
     from motherlode.workflow.run import project_status, run_project
 
-    project = Project.read(config)
     console = Console()
-    with runs.over(project.path).open() as engine:
-        done = run_project(
-            project,
-            start=start,
-            only=only,
-            engine=engine,
-            say=lambda line: console.print(plain(line)),
-            show_plan=print_plan,
-        )
-    console.print()
-    _print(project, project_status(project))
-    if done.report is not None:
-        console.print(plain(f"report: {done.report}"), soft_wrap=True)
+    with opened_project(config) as project:
+        with runs.over(project.path).open() as engine:
+            done = run_project(
+                project,
+                start=start,
+                only=only,
+                engine=engine,
+                say=lambda line: console.print(plain(line)),
+                show_plan=print_plan,
+            )
+        console.print()
+        _print(project, project_status(project))
+        if done.report is not None:
+            console.print(plain(f"report: {done.report}"), soft_wrap=True)
 
 
 def status_command(
@@ -71,18 +71,18 @@ def status_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say of each stage of a project whether it is done, stale (and why), or missing."""
-    from motherlode.workflow.project import Project
+    from motherlode.workflow.project import opened_project
     from motherlode.workflow.run import project_status
 
-    project = Project.read(config)
-    found = project_status(project)
-    if json:
-        import dataclasses
-        import json as writer
+    with opened_project(config) as project:
+        found = project_status(project)
+        if json:
+            import dataclasses
+            import json as writer
 
-        print(writer.dumps([dataclasses.asdict(stage) for stage in found], indent=1))
-        return
-    _print(project, found)
+            print(writer.dumps([dataclasses.asdict(stage) for stage in found], indent=1))
+            return
+        _print(project, found)
 
 
 def _print(project: Project, found: list[StageStatus]) -> None:

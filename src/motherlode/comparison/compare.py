@@ -25,6 +25,7 @@ from motherlode.comparison.results import MINING, SELECTION, Cell, gather
 from motherlode.comparison.summary import ABOUT, Summary
 from motherlode.errors import InputError
 from motherlode.shards import store
+from motherlode.shards.local_copy import here, path_here
 from motherlode.shards.manifest import Manifest
 from motherlode.shards.outputs import check_output
 
@@ -84,7 +85,7 @@ class Plan:
             InputError: The file, or something that it names, must be changed.
             MissingExtraError: What trains or evaluates is not installed.
         """
-        self.config = config if isinstance(config, CompareConfig) else read_config(Path(config))
+        self.config = config if isinstance(config, CompareConfig) else read_config(here(config))
         self.checked: Checked = check(self.config)
         self.jobs = Jobs()
         parameters = weights(self.config.model)
@@ -216,12 +217,12 @@ def compare(config: Path | str | CompareConfig, out: Path | str, *, workers: int
     """
     if workers < 1:
         raise InputError(f"{workers} is not a number of processes", where="--workers", hint="use 1 or more")
-    return Plan(config).run(Path(out), workers=workers, quiet=quiet)
+    return Plan(config).run(path_here(out), workers=workers, quiet=quiet)
 
 
 def weights(model: str) -> float:
     """Return about how many parameters a model's files hold; 0 if it lies on the hub."""
-    folder = Path(model)
+    folder = here(model)
     if not folder.is_dir():
         return 0.0
     return sum(file.stat().st_size for file in folder.glob("*.safetensors")) / _DTYPE_BYTES

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from motherlode.comparison.methods import MethodConfig, VariantConfig
 from motherlode.config import Config
 from motherlode.errors import InputError
+from motherlode.shards.local_copy import beside
 from motherlode.yaml_file import read_yaml
 
 
@@ -180,5 +181,5 @@ def _domain(part: Any, base: Path) -> Mapping[str, Any]:
 
 def _placed(value: str, base: Path, must: bool) -> str:
     """Return a path in the file's folder; what may also be a name stays one if there is no such file."""
-    path = base / Path(value).expanduser()
+    path = beside(base, value)
     return str(path) if must or path.exists() else value

@@ -17,6 +17,8 @@ from motherlode.errors import InputError
 from motherlode.models.rows import Rows
 from motherlode.shards import store
 from motherlode.shards.fingerprint import bytes_digest
+from motherlode.shards.local_copy import here
+from motherlode.shards.location import location
 
 if TYPE_CHECKING:
     from motherlode.seeds.seeds import Seeds
@@ -33,7 +35,7 @@ def seeds_of(name: str, given: str) -> Seeds:
     """Return a domain's seeds: of a file, or the pack of the domain's name."""
     from motherlode.seeds.seeds import Seeds
 
-    return Seeds.builtin(name) if given == "builtin" else Seeds.read(Path(given))
+    return Seeds.builtin(name) if given == "builtin" else Seeds.read(here(given))
 
 
 def mine_variant(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def gather_documents(settings: Mapping[str, Any], folder: Path, before: Mapping[
     from motherlode.corpus.decontaminate import Decontaminator
 
     domain, method = settings["domain"], settings["method"]
-    labels = None if settings["labels"] is None else read_labels(Path(settings["labels"]))
+    labels = None if settings["labels"] is None else read_labels(here(settings["labels"]))
     rows: Iterable[dict[str, Any]]
     if method == "mine":
         from motherlode.mining.export import read_export
@@ -154,7 +156,7 @@ def gather_general(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _general_rows(source: str) -> Iterator[dict[str, Any]]:
-    if Path(source, "manifest.jsonl").is_file():
+    if (location(source) / "manifest.jsonl").is_file():
         yield from corpus_rows(source)
         return
     for number, row in enumerate(Rows(source)):
@@ -181,7 +183,7 @@ def pretrain(settings: Mapping[str, Any], folder: Path, before: Mapping[str, Pat
         str(documents), folder / "adapted", model=settings["model"], general=str(general), quiet=True, **options
     )
     return {
-        "model": str(Path(trained.model).relative_to(folder)),
+        "model": trained.model.relative_to(folder).as_posix(),
         "tokens": trained.tokens,
         "domain_tokens": trained.domain_tokens,
         "general_tokens": trained.general_tokens,

@@ -19,6 +19,8 @@ from motherlode.errors import InputError
 from motherlode.models.rows import Rows, Samples
 from motherlode.shards import store
 from motherlode.shards.fingerprint import bytes_digest, file_digest, fingerprint
+from motherlode.shards.local_copy import here
+from motherlode.shards.location import location
 
 if TYPE_CHECKING:
     from motherlode.evaluation.prompt import Style
@@ -145,11 +147,11 @@ class Checked:
     @cached_property
     def model_digest(self) -> str:
         """Digest of the model's files, or its name if it lies on the hub."""
-        folder = Path(self.config.model)
+        folder = here(self.config.model)
         if not folder.is_dir():
             return self.config.model
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return fingerprint([[str(path.relative_to(folder)), file_digest(path)] for path in files])
+        return fingerprint([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
 def check(config: CompareConfig) -> Checked:
@@ -160,7 +162,7 @@ def check(config: CompareConfig) -> Checked:
             is none.
         MissingExtraError: What trains or evaluates is not installed.
     """
-    model = Path(config.model)
+    model = here(config.model)
     if model.is_dir() and not (model / "config.json").is_file():
         raise InputError("holds no config.json", where=f"model: {model}", hint="name a Hugging Face model folder")
     if not model.is_dir() and (model.exists() or model.is_absolute() or config.model.startswith((".", "~"))):
@@ -172,8 +174,8 @@ def check(config: CompareConfig) -> Checked:
     for domain in config.domains.values():
         for task in domain.tasks:
             items[task] = _check_task(task)
-            if Path(task).is_file():
-                digests[task] = file_digest(Path(task))
+            if here(task).is_file():
+                digests[task] = file_digest(here(task))
     fields, style = config.selection.get("fields") or {}, config.evaluation.get("style", "cloze")
     domains: dict[str, DomainSamples] = {}
     rows, digest, characters = 0, "", 0.0
@@ -222,7 +224,7 @@ def _check_task(task: str) -> int:
     """Return the number of a task file's items; 0 for a task of the harness, which is checked when it is loaded."""
     from motherlode.evaluation.items import read_task
 
-    if not Path(task).exists() and "/" not in task and not task.endswith((".jsonl", ".gz", ".parquet")):
+    if not here(task).exists() and "/" not in task and not task.endswith((".jsonl", ".gz", ".parquet")):
         return 0
     return len(read_task(task).items)
 
@@ -261,10 +263,10 @@ def _check_mining(config: CompareConfig) -> dict[str, str]:
 
     mining = config.mining
     assert mining is not None
-    corpus = Corpus(Path(mining.corpus))
+    corpus = Corpus(mining.corpus)
     digests = {mining.corpus: fingerprint(list(corpus.documents.digest))}
-    if mining.general is not None and Path(mining.general).is_dir():
-        digests[mining.general] = fingerprint(list(Corpus(Path(mining.general)).documents.digest))
+    if mining.general is not None and location(mining.general).is_dir():
+        digests[mining.general] = fingerprint(list(Corpus(mining.general).documents.digest))
     elif mining.general is not None:
         digests[mining.general] = Rows(mining.general).digest
     files = [mining.general_heldout, *(domain.heldout or "" for domain in config.domains.values())]
@@ -274,7 +276,7 @@ def _check_mining(config: CompareConfig) -> dict[str, str]:
             raise InputError("holds no document with a `text`", where=file)
         digests[file] = rows.digest
     for name, domain in config.domains.items():
-        seeds = Seeds.builtin(name) if domain.seeds == "builtin" else Seeds.read(Path(str(domain.seeds)))
+        seeds = Seeds.builtin(name) if domain.seeds == "builtin" else Seeds.read(here(str(domain.seeds)))
         digests[f"seeds of {name}"] = seeds.digest
     oracle = any(variant.method == "oracle" for variant in mining.variants.values())
     if oracle and mining.labels is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from motherlode.models.rows import Rows, Samples
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 if TYPE_CHECKING:
     from motherlode.corpus.decontaminate import Decontaminator
@@ -35,7 +36,7 @@ def clean_pool(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     from motherlode.corpus.decontaminate import Decontaminator
 
-    files = [task for task in settings["tasks"] if Path(task).is_file()]
+    files = [task for task in settings["tasks"] if here(task).is_file()]
     names = [task for task in settings["tasks"] if task not in files]
     known = Decontaminator.from_files(files, tasks=names)
     pool = Samples.open(settings["pool"], settings["fields"])

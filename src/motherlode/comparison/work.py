@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from motherlode.comparison.jobs import RESULT
 from motherlode.errors import InputError, MotherlodeError
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 if TYPE_CHECKING:
     from motherlode.evaluation.result import TextScore
@@ -108,7 +109,7 @@ def train_job(settings: Settings, folder: Path, before: Places) -> dict[str, Any
         "samples": tuned.samples,
         "tokens": tuned.tokens,
         "steps": tuned.steps,
-        "adapter": str(tuned.adapter.relative_to(folder)),
+        "adapter": tuned.adapter.relative_to(folder).as_posix(),
         "losses": list(tuned.losses),
         "dev_losses": [list(pair) for pair in tuned.dev_losses],
     }
@@ -134,7 +135,7 @@ def evaluate_job(settings: Settings, before: Places) -> dict[str, Any]:
         settings["tasks"],
         model=model,
         adapter=adapter,
-        texts={name: Path(path) for name, path in settings["texts"].items()},
+        texts={name: here(path) for name, path in settings["texts"].items()},
         quiet=True,
         **settings["options"],
     )

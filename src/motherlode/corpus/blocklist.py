@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from motherlode.errors import InputError
 from motherlode.shards.fingerprint import file_digest
+from motherlode.shards.local_copy import here
 from motherlode.shards.step import Step, StepFunction, StepResult
 
 BLOCKED = "URL blocked"
@@ -157,7 +158,8 @@ class BlockUrls(Step):
         Raises:
             InputError: It cannot be read.
         """
-        self.path, self.digest = path, file_digest(path) if path.exists() else ""
+        self.path = here(path)
+        self.digest = file_digest(self.path) if self.path.exists() else ""
 
     @property
     def writes(self) -> pa.Schema:

@@ -20,6 +20,7 @@ from motherlode.diagnosis.result import Diagnosis
 from motherlode.diagnosis.stages import Stages
 from motherlode.diagnosis.verdicts import all_verdicts
 from motherlode.progress import Progress
+from motherlode.shards.local_copy import here, path_here
 
 WORK = "work"  # folder of finished stages, within the output
 
@@ -52,8 +53,8 @@ def diagnose(
         MotherlodeError: A gradient is zero or not finite.
     """
     settings = DiagnoseOptions.parse({"model": str(model), **options}, "diagnose")
-    work = None if out is None else Path(out) / WORK
-    diagnosis = _diagnose(Stages(settings, Path(domain), Path(pool), work), quiet)
+    work = None if out is None else path_here(out) / WORK
+    diagnosis = _diagnose(Stages(settings, here(domain), here(pool), work), quiet)
     if out is not None:
         diagnosis.write(out)
     return diagnosis

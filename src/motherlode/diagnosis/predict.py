@@ -34,6 +34,7 @@ from motherlode.selection.engines import Contraction
 from motherlode.selection.kernels import make_objective
 from motherlode.selection.warmup import WarmupOptions, completion_losses, warm_up
 from motherlode.shards import store
+from motherlode.shards.local_copy import path_here
 
 Optimiser = Literal["sgd", "adam"]
 
@@ -104,7 +105,7 @@ class LossChange:
         values = {**dataclasses.asdict(self), "relative_error": self.relative_error}
         if self.contributions is not None:
             values["contributions"] = self.contributions.tolist()
-        store.write_text(Path(path), json.dumps(values, indent=2, sort_keys=True) + "\n")
+        store.write_text(path_here(path), json.dumps(values, indent=2, sort_keys=True) + "\n")
 
     def __repr__(self) -> str:
         """Say what is predicted."""

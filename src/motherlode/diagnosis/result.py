@@ -16,6 +16,7 @@ from motherlode.diagnosis.preselection import Preselection
 from motherlode.diagnosis.regression import Regression
 from motherlode.diagnosis.stability import KernelState
 from motherlode.shards import store
+from motherlode.shards.local_copy import path_here
 
 Answer = Literal["holds", "doubtful", "fails"]
 JSON = "diagnosis.json"
@@ -133,8 +134,8 @@ class Diagnosis:
         Raises:
             StorageError: The folder cannot be written.
         """
-        store.make_folder(Path(folder))
-        path = Path(folder) / JSON
+        store.make_folder(path_here(folder))
+        path = path_here(folder) / JSON
         store.write_text(path, self.as_json())
         return path
 

@@ -32,6 +32,7 @@ from motherlode.selection.hidden import mean_hidden
 from motherlode.selection.kernels import Kernel, make_objective
 from motherlode.selection.warmup import WarmupOptions, warm_up
 from motherlode.shards.fingerprint import file_digest
+from motherlode.shards.local_copy import here
 
 KERNELS: tuple[Kernel, ...] = ("ntk", "loss")
 # Options that single stages depend on: another value runs these again, and nothing else.
@@ -97,9 +98,9 @@ class Stages:
             "max_length": self.opened.max_length,
             "truncated": sum(item.truncated > 0 for item in [*self.domain, *self.pool]),
         }
-        given = Path(options.adapter) / "adapter_model.safetensors" if options.adapter is not None else None
+        given = here(options.adapter) / "adapter_model.safetensors" if options.adapter is not None else None
         adapter = file_digest(given) if given is not None else None
-        task = file_digest(Path(options.task)) if options.task is not None and Path(options.task).is_file() else None
+        task = file_digest(here(options.task)) if options.task is not None and here(options.task).is_file() else None
         every = {name: value for name, value in self.settings["options"].items() if name not in OF_STAGES}
         self.task_digest = task
         self.kept = Kept(work, {**self.settings, "options": every, "adapter": adapter})

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from motherlode.errors import InputError, nearest
+from motherlode.shards.local_copy import here
 
 KINDS = ("lexical", "minilm", "st", "static", "distil")
 
@@ -111,4 +112,4 @@ def load_encoder(spec: str, folder: Path | None = None) -> Encoder:
         if folder is None:
             raise InputError("a distilled encoder lives beside a corpus", where="--encoder", hint="name a corpus")
         return StaticEncoder(folder, name=f"distil-{rest.replace(':', '-').replace('/', '-')}")
-    return StaticEncoder(Path(rest))
+    return StaticEncoder(here(rest))

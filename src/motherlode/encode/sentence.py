@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from motherlode.encode.encoder import unit_rows
 from motherlode.errors import InputError, MissingExtraError
 from motherlode.shards.fingerprint import file_digest, fingerprint
+from motherlode.shards.local_copy import here
+from motherlode.shards.location import address_of
 
 _BATCH = 32
 _DECIDING = (".safetensors", ".json", ".txt", ".model")  # endings of files that vectors depend on
@@ -52,6 +54,8 @@ class SentenceEncoder:
             InputError: The model cannot be loaded.
         """
         path = str(minilm_folder()) if model is None else model
+        if address_of(path) is not None:
+            path = os.fspath(here(path))
         if path.startswith(("/", "./", "../", "~")) and not Path(path).expanduser().is_dir():
             raise InputError("no such folder", where=f"--encoder st:{path}", hint="name a folder or a hub model")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from motherlode.errors import InputError
@@ -14,6 +13,7 @@ from motherlode.evaluation.prompt import check_style
 from motherlode.evaluation.result import TaskScore
 from motherlode.evaluation.run import Run
 from motherlode.evaluation.scores import score_items, score_logged
+from motherlode.shards.local_copy import here
 
 _FILE_ENDING = re.compile(r"\.(jsonl|ndjson|json|parquet)(\.gz|\.zst)?$", re.IGNORECASE)
 _TRAIN = ":train="
@@ -137,7 +137,7 @@ def prepare(spec: str, settings: EvaluateOptions) -> Work:
         MotherlodeError: The hub cannot be reached.
     """
     path, _, train = spec.partition(_TRAIN)
-    if Path(path).exists() or _FILE_ENDING.search(path) or "/" in path or train:
+    if here(path).exists() or _FILE_ENDING.search(path) or "/" in path or train:
         return FileWork(read_task(path), read_task(train) if train else None, settings)
     return NamedWork(spec, settings)
 

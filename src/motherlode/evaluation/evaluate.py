@@ -11,6 +11,8 @@ from motherlode.evaluation.asked import prepare, unique
 from motherlode.evaluation.options import NOT_IN_SCORES, EvaluateOptions
 from motherlode.evaluation.result import Evaluation, TaskScore
 from motherlode.evaluation.run import Run, quiet_harness, versions
+from motherlode.shards.local_copy import path_here
+from motherlode.shards.location import named
 
 __all__ = ["EvaluateOptions", "evaluate"]
 
@@ -46,14 +48,15 @@ def evaluate(
         MotherlodeError: The hub cannot be reached, or memory ran out.
     """
     settings = EvaluateOptions.parse(options, "evaluate")
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
+    folder = None if out is None else path_here(out)
+    if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError("is a file", where=f"--out {out}", hint="name a folder")
     if not tasks and not texts:
         raise InputError("there is nothing to evaluate", where="--tasks", hint="give tasks, or --texts NAME=FILE")
     with quiet_harness():
         asked = unique([prepare(str(spec), settings) for spec in dict.fromkeys(map(str, tasks))])
     read = _read_texts(texts or {}, settings.limit)
-    run = Run(model, adapter, settings, Path(out) if out is not None else None, quiet)
+    run = Run(model, adapter, settings, folder, quiet)
     scores: dict[str, TaskScore] = {}
     with quiet_harness():
         for work in asked:
@@ -63,13 +66,13 @@ def evaluate(
         tasks=scores,
         texts=losses,
         model=model,
-        adapter=None if adapter is None else str(adapter),
+        adapter=None if adapter is None else named(adapter),
         settings=settings.model_dump(exclude=NOT_IN_SCORES),
         versions=versions(),
         fingerprints=run.fingerprints,
     )
-    if out is not None:
-        found.write(out)
+    if folder is not None:
+        found.write(folder)
     return found
 
 

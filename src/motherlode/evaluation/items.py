@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from motherlode.errors import InputError
 from motherlode.models.rows import Rows
+from motherlode.shards.local_copy import here
 
 Kind = Literal["choice", "several", "free"]
 _SHAPE = 'write each item on a line of its own, as {"question": "...", "choices": [...], "answer": "..."}'
@@ -92,7 +93,7 @@ def read_task(path: Path | str) -> TaskFile:
     Raises:
         InputError: The file is missing, empty or damaged, or an item is none; the line names the first one.
     """
-    if Path(path).is_dir():
+    if here(path).is_dir():
         raise InputError("is a folder", where=str(path), hint="name a file of task items")
     try:
         rows = Rows(path)
@@ -113,7 +114,7 @@ def read_task(path: Path | str) -> TaskFile:
             raise InputError(what, where=place, hint="give every item an id of its own")
         places[item.id] = place
         items.append(item)
-    return TaskFile(task_name(path), Path(path), tuple(items), rows.digest)
+    return TaskFile(task_name(path), here(path), tuple(items), rows.digest)
 
 
 def to_item(row: Mapping[str, Any], number: int = 0) -> TaskItem:

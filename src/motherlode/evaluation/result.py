@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from motherlode.errors import InputError
 from motherlode.shards import store
 from motherlode.shards.fingerprint import canonical_json
+from motherlode.shards.local_copy import here, path_here
 
 FILE = "evaluation.json"
 _FORMAT = 1
@@ -138,8 +139,8 @@ class Evaluation:
 
     def write(self, folder: Path | str) -> Path:
         """Write `evaluation.json` into a folder; the same scores give the same bytes."""
-        store.make_folder(Path(folder))
-        path = Path(folder) / FILE
+        store.make_folder(path_here(folder))
+        path = path_here(folder) / FILE
         values = {"motherlode": _FORMAT, **asdict(self)}
         store.write_text(path, json.dumps(finite(values), sort_keys=True, indent=1, ensure_ascii=False) + "\n")
         return path
@@ -154,7 +155,7 @@ class Evaluation:
         Raises:
             InputError: There is none, or it is damaged.
         """
-        source = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        source = here(path) / FILE if here(path).is_dir() else here(path)
         try:
             values = json.loads(source.read_text("utf-8"))
             if values.pop("motherlode") != _FORMAT:

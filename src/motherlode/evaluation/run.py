@@ -17,6 +17,7 @@ from motherlode.evaluation.result import TaskScore, TextScore, keep, score_from,
 from motherlode.progress import Progress
 from motherlode.shards import store
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.local_copy import here
 
 VERSION = 2  # of what is computed here; part of every fingerprint
 _LIBRARIES = ("lm_eval", "torch", "transformers", "peft")
@@ -36,16 +37,17 @@ class Run:
             store.sweep(out)  # what a killed run left half written
         self.fingerprints: dict[str, str] = {}
         self._loaded: Any = None
-        if Path(model).is_dir():
-            check_checkpoint(Path(model))
-            weights = checkpoint_digest(Path(model))
+        place = here(model)
+        if place.is_dir():
+            check_checkpoint(place)
+            weights = checkpoint_digest(place)
         else:
             weights = self._load().digest
         given = None
         if adapter is not None:
             from motherlode.models.adapter import adapter_digest
 
-            given = adapter_digest(Path(adapter))
+            given = adapter_digest(here(adapter))
         options = settings.model_dump(exclude=NOT_IN_SCORES)
         self._depends = [VERSION, weights, given, options, versions().get("lm_eval")]
 
@@ -66,7 +68,7 @@ class Run:
         if self.adapter is not None:
             from motherlode.models.adapter import put_on
 
-            self._network = put_on(self._loaded, Path(self.adapter))
+            self._network = put_on(self._loaded, here(self.adapter))
         window = self._loaded.window
         if options.max_length and window and options.max_length > window:
             what = f"the model's window is {window:,} tokens"

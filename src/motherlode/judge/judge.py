@@ -32,6 +32,8 @@ from motherlode.seeds.phrases import phrases
 from motherlode.shards import store as files
 from motherlode.shards.dataset import Dataset
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.location import location
+from motherlode.shards.mirror import mirrored
 
 RESULT, VERDICTS, STORE = "judge.json", "verdicts.jsonl", "judge.answers.sqlite"
 
@@ -136,9 +138,9 @@ def judge(
         MotherlodeError: The server fails, or the model's answers cannot be used.
     """
     config = JudgeConfig.parse(settings, "judge")
-    folder, budget = Path(mined), budget or Budget()
+    folder, budget = location(mined), budget or Budget()
     result = MineResult.read(folder)
-    home = Path(result.corpus)
+    home = location(result.corpus)
     beside = folder.resolve().parent / home.name
     corpus = Corpus(beside if not home.exists() and beside.exists() else home)
     labels = Dataset(folder / "labels")
@@ -150,7 +152,7 @@ def judge(
         known = ", ".join(sample.domains)
         raise InputError(f"{unknown[0]!r} was not mined", where="--description", hint=f"mined: {known}")
     known_definitions = {name: definition_of(name) for name in sample.domains} | dict(definitions or {})
-    with AnswerStore(folder / STORE) as store:
+    with mirrored(folder / STORE, file=True) as answers, AnswerStore(answers) as store:
         verdicts = asyncio.run(_ask(sample, known_definitions, endpoint, store, budget, config, quiet))
         spend = store.spend
     judged = [verdict for verdict in verdicts if verdict.judged is not None]

@@ -17,6 +17,7 @@ from motherlode.mining.findings import Finding, confusion_between
 from motherlode.mining.retrieve import SeedMatrix
 from motherlode.seeds.seeds import Seed, Seeds, check_name
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 CONTRAST_PACKS = (
     "background",
@@ -61,7 +62,7 @@ def gather_seeds(given: SeedsGiven) -> dict[str, Seeds]:
         elif value == "builtin":
             gathered[name] = Seeds.builtin(name)
         else:
-            gathered[name] = Seeds.read(Path(value), name)
+            gathered[name] = Seeds.read(here(value), name)
     return gathered
 
 

@@ -29,9 +29,10 @@ from motherlode.mining.train import VERSION
 from motherlode.mining.verdicts import Verdicts
 from motherlode.shards.engine import Engine, LocalEngine
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.local_copy import here
 from motherlode.shards.location import location
 from motherlode.shards.manifest import Manifest
-from motherlode.shards.outputs import check_output
+from motherlode.shards.outputs import check_output, named_within
 
 
 def mine(
@@ -76,10 +77,11 @@ def mine(
     check_output(folder, [corpus.folder])
     judged = None
     if verdicts is not None:
-        if Path(verdicts).resolve().is_relative_to(folder.resolve()):
+        verdicts = here(verdicts)
+        if named_within(verdicts, folder) or verdicts.resolve().is_relative_to(folder.resolve()):
             hint = "give another --out, or copy the file elsewhere"
             raise InputError("lies in the folder that is written", where=f"--verdicts {verdicts}", hint=hint)
-        judged = Verdicts.read(Path(verdicts), list(domains))
+        judged = Verdicts.read(verdicts, list(domains))
     own = engine is None
     engine = engine or LocalEngine()
     identity = {

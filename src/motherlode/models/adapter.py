@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def put_on(loaded: CausalModel, folder: Path) -> Any:
     linear = _targets(loaded.model, config)
     try:
         with warnings.catch_warnings(action="ignore"):
-            wrapped = peft.PeftModel.from_pretrained(loaded.model, str(folder), adapter_name=_NAME)
+            wrapped = peft.PeftModel.from_pretrained(loaded.model, os.fspath(folder), adapter_name=_NAME)
             wanted = {name: list(value.shape) for name, value in peft.get_peft_model_state_dict(wrapped).items()}
         with safe_open(folder / _FILES[1], framework="numpy") as file:
             found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from motherlode.errors import InputError, MissingExtraError
 from motherlode.shards.fingerprint import file_digest, fingerprint
+from motherlode.shards.local_copy import here
 
 try:
     import torch
@@ -95,7 +96,8 @@ def load_model(
     """
     place = choose_device(device)
     kind = _DTYPES["bf16" if place.type == "cuda" else "fp32"] if dtype == "auto" else _DTYPES[dtype]
-    folder = Path(name)
+    folder = here(name)
+    source = os.fspath(folder) if folder.is_dir() else name
     if folder.is_dir():
         check_checkpoint(folder)
     elif folder.exists() or name.startswith((".", "/", "~")):
@@ -108,14 +110,15 @@ def load_model(
     loader: Any = transformers.AutoModelForCausalLM
     try:
         model, report = loader.from_pretrained(
-            name,
+            source,
             dtype=kind,
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
         )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+        model.config._name_or_path = name  # which models record; PEFT looks for files under the model's own
     except Exception as error:
         raise InputError(f"cannot be loaded ({_line(error)})", where=f"--model {name}", hint=_hint(error)) from error
     finally:

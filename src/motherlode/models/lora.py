@@ -7,6 +7,7 @@ adapted embeddings, experts) the directional derivatives of this package do not 
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ class AdaptedModel:
         check_adapter(folder)
         try:
             with warnings.catch_warnings(action="ignore"):
-                wrapped = peft.PeftModel.from_pretrained(loaded.model, str(folder), adapter_name=_ADAPTER)
+                wrapped = peft.PeftModel.from_pretrained(loaded.model, os.fspath(folder), adapter_name=_ADAPTER)
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise InputError(
@@ -160,7 +161,7 @@ class AdaptedModel:
     def save(self, folder: Path) -> None:
         """Write the adapter as PEFT does, in safetensors."""
         with warnings.catch_warnings(action="ignore"):
-            self.peft_model.save_pretrained(str(folder), safe_serialization=True)
+            self.peft_model.save_pretrained(os.fspath(folder), safe_serialization=True)
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from motherlode.models.batches import Batcher, Layout, token_budget
 from motherlode.models.load import load_model
@@ -12,6 +11,7 @@ from motherlode.models.options import ModelOptions
 from motherlode.models.rows import Samples
 from motherlode.models.token_cache import TokenCache
 from motherlode.models.tokens import Tokeniser, Tokens
+from motherlode.shards.local_copy import here
 
 
 class OpenedModel:
@@ -54,7 +54,7 @@ class OpenedModel:
             InputError: It cannot be put on.
         """
         if self.options.adapter is not None:
-            return AdaptedModel.load(self.loaded, Path(self.options.adapter))
+            return AdaptedModel.load(self.loaded, here(self.options.adapter))
         options = self.options
         lora = LoraOptions(rank=options.lora_rank, alpha=options.lora_alpha, targets=options.lora_targets)
         return AdaptedModel.attach(self.loaded, lora, options.random_seed)

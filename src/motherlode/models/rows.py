@@ -10,6 +10,7 @@ import datetime
 import decimal
 import glob
 import json
+import os
 import re
 import tempfile
 from array import array
@@ -22,6 +23,7 @@ from motherlode.errors import InputError
 from motherlode.models.samples import Sample, check_fields, to_sample
 from motherlode.seeds.files import read_records
 from motherlode.shards.fingerprint import file_digest, fingerprint
+from motherlode.shards.local_copy import here
 
 _SHAPE = 'write each sample on a line of its own, as {"prompt": "...", "completion": "..."} or {"messages": [...]}'
 _FILES = re.compile(r"\.(jsonl|ndjson)(\.gz|\.zst)?$|\.parquet$", re.IGNORECASE)
@@ -49,7 +51,7 @@ class Rows:
             InputError: There is none, or one is missing, empty, damaged, or of another format; the line names the
                 place.
         """
-        self.path = Path(path)
+        self.path = here(path)
         self.files = _find(self.path)
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the object
         self._offsets, self._lines = array("q", [0]), array("q")
@@ -97,8 +99,10 @@ def _find(path: Path) -> list[Path]:
         if not found:
             raise InputError("holds no .jsonl, .jsonl.gz, .jsonl.zst or .parquet file", where=str(path), hint=_SHAPE)
         return found
-    if not path.exists() and glob.has_magic(str(path)):
-        found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True)) if Path(match).is_file()]
+    if not path.exists() and glob.has_magic(os.fspath(path)):
+        found = [
+            type(path)(match) for match in sorted(glob.glob(os.fspath(path), recursive=True)) if Path(match).is_file()
+        ]
         if not found:
             raise InputError("no file matches", where=str(path), hint="quote the pattern, and check the folder")
         return found

@@ -19,6 +19,7 @@ from motherlode.errors import InputError
 from motherlode.report.charts import Series, lines
 from motherlode.report.page import render
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 from motherlode.shards.manifest import FILE, Manifest
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _KINDS = {"adapt-sft": "fine-tuning", "adapt-cpt": "continued pre-training"}
 
 def is_adaptation(path: Path | str) -> bool:
     """Return whether a path is the folder of a training."""
-    folder = Path(path)
+    folder = here(path)
     return (folder / FILE).is_file() and Manifest.read(folder).header["kind"] in _KINDS
 
 
@@ -48,7 +49,7 @@ def write_adaptation_report(path: Path | str) -> Path:
     Raises:
         InputError: The run is not done, or its record is damaged.
     """
-    folder = Path(path)
+    folder = here(path)
     kind = str(Manifest.read(folder).header["kind"])
     result = read_result(folder, kind.removeprefix("adapt-"))
     try:

@@ -21,6 +21,7 @@ from motherlode.report.comparison_parts import ablations, budgets, costs, curves
 from motherlode.report.intervals import Interval, intervals
 from motherlode.report.page import render
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 REPORT = "report.html"
 NOTES = "notes.json"
@@ -28,7 +29,7 @@ NOTES = "notes.json"
 
 def is_comparison(folder: Path | str) -> bool:
     """Return whether a folder holds a comparison."""
-    return (Path(folder) / ABOUT).is_file()
+    return (here(folder) / ABOUT).is_file()
 
 
 def write_comparison_report(folder: Path | str) -> Path:
@@ -43,7 +44,7 @@ def write_comparison_report(folder: Path | str) -> Path:
     Raises:
         InputError: The tables are missing or damaged.
     """
-    place = Path(folder)
+    place = here(folder)
     summaries = Summary.read(place)
     try:
         notes = json.loads((place / NOTES).read_text("utf-8"))

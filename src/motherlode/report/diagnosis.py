@@ -19,6 +19,7 @@ from motherlode.report.charts import Marker, Series, histogram, lines
 from motherlode.report.page import render
 from motherlode.report.points import Points, points
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 REPORT = "report.html"
 SOURCE = "diagnosis.json"
@@ -27,7 +28,7 @@ _TRACE = "trace of the full NTK"
 
 def is_diagnosis(folder: Path | str) -> bool:
     """Return whether a folder holds a diagnosis."""
-    return (Path(folder) / SOURCE).is_file()
+    return (here(folder) / SOURCE).is_file()
 
 
 def write_diagnosis_report(folder: Path | str) -> Path:
@@ -43,7 +44,7 @@ def write_diagnosis_report(folder: Path | str) -> Path:
         InputError: `diagnosis.json` is missing or damaged.
         StorageError: The file cannot be written; an earlier report stays as it was.
     """
-    source = Path(folder) / SOURCE
+    source = here(folder) / SOURCE
     try:
         found = json.loads(source.read_text("utf-8"))
         page = render("diagnosis.html", _values(found))
@@ -51,7 +52,7 @@ def write_diagnosis_report(folder: Path | str) -> Path:
         raise InputError("holds no diagnosis", where=str(folder), hint="run `diagnose` with --out first") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, TemplateError) as error:
         raise InputError("is damaged", where=str(source), hint="run `diagnose` again") from error
-    path = Path(folder) / REPORT
+    path = here(folder) / REPORT
     store.write_text(path, page)
     return path
 

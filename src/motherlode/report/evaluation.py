@@ -18,6 +18,7 @@ from motherlode.evaluation.result import FILE, Evaluation, TaskScore
 from motherlode.report.page import render
 from motherlode.report.score_intervals import Interval, intervals
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 REPORT = "report.html"
 _ANSWERS = 12  # kinds of answers that are listed
@@ -25,7 +26,7 @@ _ANSWERS = 12  # kinds of answers that are listed
 
 def is_evaluation(folder: Path | str) -> bool:
     """Return whether a folder holds an evaluation."""
-    return (Path(folder) / FILE).is_file()
+    return (here(folder) / FILE).is_file()
 
 
 def write_evaluation_report(folder: Path | str) -> Path:
@@ -45,8 +46,8 @@ def write_evaluation_report(folder: Path | str) -> Path:
     try:
         page = render("evaluation.html", _values(found))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, TemplateError) as error:
-        raise InputError("is damaged", where=str(Path(folder) / FILE), hint="run `evaluate` again") from error
-    path = Path(folder) / REPORT
+        raise InputError("is damaged", where=str(here(folder) / FILE), hint="run `evaluate` again") from error
+    path = here(folder) / REPORT
     store.write_text(path, page)
     return path
 

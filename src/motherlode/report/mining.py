@@ -25,6 +25,7 @@ from motherlode.report.scatter import Dot, scatter
 from motherlode.report.text import excerpt
 from motherlode.shards import store
 from motherlode.shards.location import location
+from motherlode.shards.manifest import Manifest
 
 REPORT = "report.html"
 _HOVER = 140  # characters of a text in a hover text
@@ -34,6 +35,14 @@ _METHOD = (
     "Marks are laid out by t-SNE on the stored vectors, seeds and documents centred separately; the first layout is a "
     "linear discriminant analysis of the labels, which decides where on the page a label lies, not what lies together."
 )
+
+
+def is_mined(folder: Path | str) -> bool:
+    """Return whether a folder is that of a run of `mine`."""
+    try:
+        return bool(Manifest.read(location(folder)).header["kind"] == "mined")
+    except InputError:
+        return False
 
 
 def write_report(folder: Path | str, *, map_points: int = 1500, random_seed: int = 0) -> Path:

@@ -24,6 +24,7 @@ from motherlode.report.svg import element, join, number
 from motherlode.report.text import excerpt
 from motherlode.seeds.files import read_records
 from motherlode.shards import store
+from motherlode.shards.local_copy import here
 
 _SHOWN = 8  # of the best and of the last
 _EXCERPT = 600
@@ -36,7 +37,7 @@ _TOLD = ("kernel", "engine", "normalize", "preselect", "preselect_encoder", "pre
 
 def is_selection(path: Path | str) -> bool:
     """Return whether a path is a selection's rows or its record."""
-    return Path(path).is_file() and (_record_of(Path(path)).is_file() or Path(path).name.endswith(".record.json"))
+    return here(path).is_file() and (_record_of(here(path)).is_file() or here(path).name.endswith(".record.json"))
 
 
 def _record_of(path: Path) -> Path:
@@ -55,9 +56,9 @@ def write_selection_report(path: Path | str) -> Path:
     Raises:
         InputError: The record is missing or damaged.
     """
-    record_path = _record_of(Path(path))
+    record_path = _record_of(here(path))
     name = record_path.name.removesuffix(".record.json")
-    rows = record_path.with_name(f"{name}.jsonl") if Path(path) == record_path else Path(path)
+    rows = record_path.with_name(f"{name}.jsonl") if here(path) == record_path else here(path)
     try:
         record = json.loads(record_path.read_text("utf-8"))
         found = [row for _, row in read_records(rows)] if rows.is_file() and record["selected"] else []

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from motherlode.errors import InputError
+from motherlode.shards.local_copy import here
 
 MOST_LINE_BYTES = 4 << 20
 _ZSTD_STEP = 1 << 10  # bytes read at once: at worst they unfold to 32 MiB
@@ -38,7 +39,7 @@ def read_records(path: Path, wanted: str = _SEED_FILE, line: str = _LIKE_THIS) -
         InputError: The file is missing, empty, compressed and damaged, not UTF-8, or not JSONL.
     """
     try:
-        with path.open("rb") as raw:
+        with here(path).open("rb") as raw:
             if not raw.read(1):
                 raise InputError("is empty", where=str(path), hint=line)
             raw.seek(0)

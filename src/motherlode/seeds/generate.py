@@ -22,6 +22,7 @@ from motherlode.seeds.prompt import SeedTemplate
 from motherlode.seeds.seeds import Seeds
 from motherlode.seeds.writer import GenerateConfig, Writer
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.local_copy import path_here
 
 STORE_SUFFIX = ".answers.sqlite"
 _MOST_SAMPLES = 10_000
@@ -100,7 +101,7 @@ def generate(
     config = GenerateConfig.parse(settings, "seeds generate")
     writer = Writer(domain, description, template or SeedTemplate(), samples, config)
     budget = budget or Budget()
-    path = Path(out).expanduser()
+    path = path_here(out).expanduser()
     store_path = check_output(path, overwrite)
     with AnswerStore(store_path) as store:
         identity = fingerprint("seeds", writer.domain, writer.language)

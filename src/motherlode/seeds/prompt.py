@@ -17,6 +17,7 @@ from motherlode.config import Config
 from motherlode.errors import InputError, nearest
 from motherlode.llm.chat import Form
 from motherlode.seeds.template import DEMEANOURS, DOCUMENT_TYPES
+from motherlode.shards.local_copy import here
 from motherlode.yaml_file import read_yaml
 
 FIELDS = ("topic", "premise", "author", "audience", "motive", "document")
@@ -149,6 +150,7 @@ class SeedTemplate(Config):
         Raises:
             InputError: The file is not there, not YAML, or a key, value or placeholder must be changed.
         """
+        path = here(path)
         if path.is_file() and path.stat().st_size > _MOST_FILE:
             raise InputError("is larger than 1 MiB, too large for a template", where=str(path))
         values = read_yaml(path)

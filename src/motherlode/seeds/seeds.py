@@ -19,6 +19,7 @@ from typing import Any
 from motherlode.errors import InputError, nearest
 from motherlode.seeds.files import read_records, write_records
 from motherlode.shards.fingerprint import fingerprint
+from motherlode.shards.local_copy import here, path_here
 
 BUILTIN = {
     "healthcare": "clinical care, public health, nursing, pharmacy, dentistry, health services",
@@ -187,7 +188,7 @@ class Seeds:
         Raises:
             InputError: The file or a line of it must be changed; the error names the line.
         """
-        path = Path(path).expanduser()
+        path = here(path).expanduser()
         default = name if name is not None else _stem(path)
         lines: dict[str, int] = {}
         seeds: list[Seed] = []
@@ -226,7 +227,7 @@ class Seeds:
         if not spec.strip():
             raise InputError("no seeds are named", hint="write NAME=FILE, or the name of a pack")
         name, equals, source = spec.partition("=")
-        if equals and not Path(spec).expanduser().is_file():
+        if equals and not here(spec).expanduser().is_file():
             if not name or not source:
                 raise InputError("is not NAME=FILE or NAME=builtin", where=f"seeds {spec!r}")
             if source == "builtin":
@@ -236,7 +237,7 @@ class Seeds:
             return Seeds.read(source, name)
         if spec in BUILTIN:
             return Seeds.builtin(spec)
-        if os.sep in spec or spec.lower().endswith(_FILE_ENDINGS) or Path(spec).expanduser().exists():
+        if os.sep in spec or spec.lower().endswith(_FILE_ENDINGS) or here(spec).expanduser().exists():
             return Seeds.read(spec)
         raise InputError(f"there is no pack or file {spec!r}", hint=nearest(spec, BUILTIN))
 
@@ -249,7 +250,7 @@ class Seeds:
         Raises:
             MotherlodeError: It cannot be written.
         """
-        write_records(Path(path).expanduser(), (seed.record() for seed in self.seeds))
+        write_records(path_here(path).expanduser(), (seed.record() for seed in self.seeds))
 
 
 def _stem(path: Path) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from motherlode.errors import InputError
 from motherlode.selection.choose import Choice
+from motherlode.shards.local_copy import path_here
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Selection:
         from motherlode.report.selection import selection_page, selection_svg
         from motherlode.shards import store
 
-        out = Path(path)
+        out = path_here(path)
         if out.suffix.lower() == ".html":
             store.write_text(out, selection_page(self.record))
         elif out.suffix.lower() == ".svg":

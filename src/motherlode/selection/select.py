@@ -26,6 +26,7 @@ from motherlode.selection.summary import score_summary
 from motherlode.selection.write import check_out, write_selection
 from motherlode.shards import store
 from motherlode.shards.engine import Engine
+from motherlode.shards.local_copy import here, path_here
 
 _SOURCES = 200  # that the record counts by name
 
@@ -72,21 +73,23 @@ def select(
         MissingExtraError: The extra `select` is not installed.
     """
     settings = SelectOptions.parse({"n": n, "model": model, "method": method, **options}, "select")
-    paths = (Path(domain), Path(pool), None if dev is None else Path(dev))
+    paths = (here(domain), here(pool), None if dev is None else here(dev))
     read = [path for path in paths if path is not None]
-    if out is not None:
-        check_out(Path(out), read)
-    if scores_out is not None:
-        check_out(Path(scores_out), read, "--scores-out", "Parquet")
-    place = Path(work) if work is not None else None if out is None else Path(f"{out}.work")
+    target, table = (None if given is None else path_here(given) for given in (out, scores_out))
+    if target is not None:
+        check_out(target, read)
+    if table is not None:
+        check_out(table, read, "--scores-out", "Parquet")
+    kept = target if work is None else path_here(work)
+    place = kept if work is not None or kept is None else kept.with_name(f"{kept.name}.work")
     selection, found = _select(settings, paths, place, quiet, runs_on)
-    if out is not None:
-        write_selection(Path(out), selection, found)
-    if scores_out is not None:
+    if target is not None:
+        write_selection(target, selection, found)
+    if table is not None:
         import pyarrow as pa
 
         columns = {"index": pa.array(selection.indices), "score": pa.array(selection.scores)}
-        store.write_table(Path(scores_out), pa.table(columns))
+        store.write_table(table, pa.table(columns))
     return selection
 
 

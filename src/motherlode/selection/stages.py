@@ -30,6 +30,7 @@ from motherlode.selection.warmup import WarmupOptions, completion_losses, warm_u
 from motherlode.shards import store
 from motherlode.shards.engine import Engine as ShardEngine
 from motherlode.shards.fingerprint import bytes_digest, file_digest
+from motherlode.shards.local_copy import here
 from motherlode.shards.manifest import Entry, Manifest, ShardFile
 
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
@@ -104,7 +105,7 @@ class ModelStages:
     def _adapter(self) -> tuple[AdaptedModel, Path]:
         options = self.options
         if options.adapter is not None:
-            return self.opened.adapt(), Path(options.adapter)
+            return self.opened.adapt(), here(options.adapter)
         settings = {
             **self.depends,
             "lora": [options.lora_rank, options.lora_alpha, sorted(options.lora_targets)],
@@ -280,6 +281,7 @@ def _save(adapted: AdaptedModel, folder: Path) -> tuple[ShardFile, ...]:
             if name.endswith(".json"):  # PEFT writes a set, in any order
                 values = json.loads(data)
                 values["target_modules"] = sorted(values["target_modules"])
+                values["base_model_name_or_path"] = adapted.loaded.name
                 data = json.dumps(values, indent=2, sort_keys=True).encode()
             store.write_bytes(folder / name, data)
             files.append(ShardFile(name, 0, len(data), bytes_digest(data)))

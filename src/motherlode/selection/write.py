@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from motherlode.errors import InputError
 from motherlode.models.rows import Samples
 from motherlode.selection.result import Selection
 from motherlode.shards import store
+from motherlode.shards.outputs import named_within
 
 OWN = ("motherlode_score", "motherlode_rank", "motherlode_nearest")
 
@@ -33,8 +35,8 @@ def check_out(out: Path, inputs: Sequence[Path] = (), option: str = "--out", kin
         raise InputError("is a folder" if out.is_dir() else "its folder does not exist", where=where, hint=hint)
     place = out.resolve()
     for path in inputs:
-        files = [path] if path.exists() else [Path(match) for match in glob.glob(str(path), recursive=True)]
-        if any(file.resolve() in (place, *place.parents) for file in files):
+        files = [path] if path.exists() else [Path(match) for match in glob.glob(os.fspath(path), recursive=True)]
+        if named_within(out, path) or any(file.resolve() in (place, *place.parents) for file in files):
             raise InputError(f"is or lies in {path}, which is read", where=where, hint="write it somewhere else")
     try:
         tempfile.TemporaryFile(dir=out.parent).close()

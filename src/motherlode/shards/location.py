@@ -27,7 +27,6 @@ _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 _SAME = {"s3a": "s3", "gcs": "gs"}
 _READ_ONLY = ("http", "https")
-THERE = "`corpus build` and `mine` also write to s3:// and gs://"  # what the others say
 PART_BYTES = 50 << 20  # of an upload in parts; objects of fewer than two go up at once
 
 
@@ -242,14 +241,30 @@ def location(place: str | Path) -> Path:
     return ObjectPath(f"{protocol}:", *parts)
 
 
-def path_here(place: str | Path) -> Path:
-    """Return a place that must be of this machine.
+def address_of(place: str | Path) -> str | None:
+    """Return a place's address, in the one way of writing it; None if it is a path of this machine.
 
-    Raises:
-        InputError: It is an address.
+    Args:
+        place: A path, or an address, also one that can only be read; of a `Path` that was made of an address too.
     """
-    if isinstance(place, ObjectPath) or (isinstance(place, str) and _ADDRESS.match(place)):
-        raise InputError(
-            "is an address, and this command works in folders of this machine", where=str(place), hint=THERE
-        )
-    return Path(place)
+    if isinstance(place, ObjectPath):
+        return str(place)
+    if isinstance(place, Path):  # `Path` leaves of s3://bucket the folder `s3:`
+        found = _SCHEME.fullmatch(place.parts[0]) if place.parts and not place.is_absolute() else None
+        if found is None or len(place.parts) < 2 or Path(place.parts[0]).exists():
+            return None
+        rest = "/".join(place.parts[1:])
+    else:
+        found = _ADDRESS.match(place)
+        if found is None or found[1].lower() in ("file", "local"):
+            return None
+        rest = place[found.end() :]
+    scheme = _SAME.get(found[1].lower(), found[1].lower())
+    if scheme in _READ_ONLY:
+        return f"{scheme}://{rest}"
+    return f"{scheme}://{'/'.join(part for part in rest.split('/') if part not in ('', '.'))}"
+
+
+def named(place: str | Path) -> str:
+    """Return a place as a person writes it; of a `Path` that was made of an address too."""
+    return address_of(place) or str(place)

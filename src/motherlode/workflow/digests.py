@@ -19,6 +19,7 @@ from motherlode.corpus.remote import expand, is_url
 from motherlode.errors import InputError
 from motherlode.shards import store
 from motherlode.shards.fingerprint import canonical_json, file_digest, fingerprint
+from motherlode.shards.local_copy import here
 from motherlode.shards.manifest import Manifest
 
 FILE = ".digests.json"
@@ -60,14 +61,14 @@ class Digests:
             if not far and not several:
                 raise InputError("no such file or folder", where=str(path))
             return fingerprint(sorted([file.url, file.digest] for file in far))
-        path = Path(path)
+        path = here(path)
         if path.is_file():
             return self._file(path)
         if path.is_dir():
             if (path / store.MANIFEST).is_file():
                 return self._made(path)
             return fingerprint([[str(file.relative_to(path)), self._file(file)] for file in self._walk(path)])
-        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        matches = [Path(match) for match in sorted(glob.glob(os.fspath(path), recursive=True))]
         files = [file for match in matches for file in (self._walk(match) if match.is_dir() else [match])]
         if not files:
             raise InputError("no such file or folder", where=str(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from motherlode.errors import InputError
 from motherlode.shards import store
+from motherlode.shards.location import location
 
 FILE = "motherlode.yaml"
 
@@ -28,7 +29,7 @@ def write_project(folder: Path | str) -> Path:
     Raises:
         InputError: There is such a file, which is not replaced, or the folder is none.
     """
-    folder = Path(folder)
+    folder = location(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError("is a file, not a folder", where=str(folder), hint="name a folder")
     path = folder / FILE

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from motherlode.corpus.remote import is_url
+from motherlode.shards.local_copy import beside
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Place:
 
     def path(self, named: str) -> Path:
         """Return a path that the file names."""
-        return self.base / Path(named).expanduser()
+        return beside(self.base, named)
 
     def file(self, named: str) -> str:
         """Return a path that the file names, or an address as it is."""

@@ -6,6 +6,8 @@ training needs no PyTorch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,6 +16,9 @@ from pydantic import Field
 
 from motherlode.config import Config
 from motherlode.errors import InputError, nearest
+from motherlode.shards.local_copy import LocalCopy, here, path_here
+from motherlode.shards.location import address_of
+from motherlode.shards.mirror import mirrored
 from motherlode.shards.outputs import check_output
 from motherlode.workflow.place import Place
 from motherlode.workflow.stage import SECTIONS, Stage, stages_of
@@ -60,9 +65,7 @@ class Project:
             InputError: It is missing or no YAML, or a section, a name or a value in it must be changed.
             MissingExtraError: What a section needs is not installed.
         """
-        path = Path(path)
-        if path.is_dir():
-            path /= "motherlode.yaml"
+        path = _file(path)
         values = read_yaml(path)
         known = (*ProjectConfig.model_fields, *SECTIONS)
         for name in values:
@@ -80,7 +83,7 @@ class Project:
             raise InputError("has no section", where=str(path), hint=f"known: {', '.join(SECTIONS)}")
         config = ProjectConfig.parse({k: v for k, v in values.items() if k not in SECTIONS}, str(path))
         base = path.parent
-        out = base / Path(config.out).expanduser()
+        out = path_here(_beside(base, config.out))
         check_output(out, [path])
         place = Place(base, out, sections, config.model)
         common = {"model": config.model, "device": config.device, "random_seed": config.random_seed}
@@ -101,3 +104,34 @@ class Project:
                 raise InputError(what, where=str(self.path), hint=f"it is off: the file has no section '{name}'")
             raise InputError(what, where=str(self.path), hint=nearest(name, names))
         return found
+
+
+@contextmanager
+def opened_project(path: Path | str) -> Iterator[Project]:
+    """Read a project's file; if its outputs lie at an address, they are mirrored as long as it is open.
+
+    Args:
+        path: The file, or the folder that holds `motherlode.yaml`; an address too.
+
+    Raises:
+        InputError: As `Project.read`; or another process writes to the address.
+    """
+    file = _file(path)
+    out = read_yaml(file).get("out")
+    if not isinstance(out, str) or not out:  # the default, or refused when it is read
+        out = ProjectConfig.model_fields["out"].get_default()
+    with mirrored(_beside(file.parent, out)):
+        yield Project.read(file)
+
+
+def _file(path: Path | str) -> Path:
+    path = here(path)
+    return path / "motherlode.yaml" if path.is_dir() else path
+
+
+def _beside(base: Path, out: str) -> Path | str:
+    """Return the place of outputs, relative to the file; nothing is copied."""
+    if address_of(out) is not None:
+        return out
+    place = base / Path(out).expanduser()
+    return str(place) if isinstance(base, LocalCopy) and not Path(out).expanduser().is_absolute() else place

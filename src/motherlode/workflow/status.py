@@ -15,6 +15,7 @@ from typing import Any, Literal
 from motherlode import __version__
 from motherlode.errors import InputError
 from motherlode.shards.fingerprint import canonical_json, fingerprint
+from motherlode.shards.local_copy import here
 from motherlode.shards.manifest import Entry
 from motherlode.workflow.digests import Digests
 from motherlode.workflow.project import Project
@@ -197,7 +198,7 @@ def status(project: Project, entries: Mapping[str, Entry], digests: Digests) -> 
             foreign = [
                 label
                 for label in now.missing
-                if not any(path == stage.reads[label] or path in Path(stage.reads[label]).parents for path in made)
+                if not any(path == stage.reads[label] or path in here(stage.reads[label]).parents for path in made)
             ]
             why = [f"its input {label} is not there" for label in foreign]
             if f"{stage.name}: begun" in entries and not foreign:

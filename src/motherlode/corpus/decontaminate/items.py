@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from motherlode.corpus.filters import without_surrogates
 from motherlode.corpus.readers import read_split
+from motherlode.corpus.remote import is_url
 from motherlode.corpus.sources import find_inputs, plan_splits
 from motherlode.errors import InputError, nearest
 
@@ -28,13 +29,13 @@ class EvaluationFile:
 
     @staticmethod
     def parse(named: str) -> EvaluationFile:
-        """Read `FILE` or `FILE:FIELD,FIELD`; a colon in the name of an existing file is part of the name.
+        """Read `FILE` or `FILE:FIELD,FIELD`; a colon in the name of an existing file, or of an address, is part of it.
 
         Raises:
             InputError: A colon, and no field after it.
         """
         path, colon, fields = named.rpartition(":")
-        if not colon or Path(named).expanduser().exists():
+        if not colon or (is_url(named) and "/" in fields) or Path(named).expanduser().exists():
             return EvaluationFile(named, ())
         names = tuple(name.strip() for name in fields.split(",") if name.strip())
         if not names or not path:

@@ -17,6 +17,7 @@ from motherlode.corpus.quality.fineweb import FineWebConfig
 from motherlode.corpus.quality.gopher import GopherConfig
 from motherlode.corpus.sources import WEB_FORMATS
 from motherlode.errors import InputError, nearest
+from motherlode.shards.local_copy import here
 from motherlode.yaml_file import read_yaml
 
 FAMILIES = ("gopher", "c4", "fineweb")
@@ -105,6 +106,6 @@ def read_quality_config(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is missing or no YAML mapping, a key is unknown, a value is out of range.
     """
-    values = read_yaml(path)
+    values = read_yaml(here(path))
     QualityConfig.parse(values, str(path))
     return values

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from motherlode.corpus.build import BuildConfig
+from motherlode.shards.local_copy import here
 from motherlode.workflow.place import Place
 from motherlode.workflow.stage import Stage, Told, parse_section
 
@@ -39,7 +40,7 @@ def with_paths(values: Mapping[str, Any], place: Place) -> dict[str, Any]:
     if found.get("inputs") is not None:
         found["inputs"] = tuple(place.file(named) for named in found["inputs"])
     if found.get("block_urls") is not None:
-        found["block_urls"] = Path(place.file(str(found["block_urls"])))
+        found["block_urls"] = here(place.file(str(found["block_urls"])))
     if found.get("decontaminate"):
         found["decontaminate"] = tuple(place.evaluation_file(named)[0] for named in found["decontaminate"])
     return found
