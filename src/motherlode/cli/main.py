@@ -27,9 +27,9 @@ from motherlode.cli.mine import mine_command, search_command
 from motherlode.cli.plan import plan_command
 from motherlode.cli.seeds import seeds_app
 from motherlode.cli.select import select_command
-from motherlode.cli.shared import mirrors
 from motherlode.cli.workflow import init_command, run_command, status_command
 from motherlode.errors import MotherlodeError
+from motherlode.shards.local_copy import path_here
 from motherlode.shards.location import location
 
 _INTERRUPTED = 130
@@ -82,11 +82,10 @@ def _options(
 
 @app.command("demo")
 @runs_tasks
-@mirrors("out")
 def demo_command(
-    out: Annotated[Path, typer.Option(help="Folder of the demo's corpus, results and report.", parser=location)] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the demo's corpus, results and report.", parser=path_here)
+    ] = Path("demo"),
     *,
     runs: Runs,
 ) -> None:

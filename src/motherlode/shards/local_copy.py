@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from motherlode.errors import InputError
 from motherlode.shards.location import address_of
 
-MIRROR = "from Python, use motherlode.shards.mirror.mirrored"
+MIRROR = "name a folder of this machine; from Python, motherlode.shards.mirror.mirrored gives one"
 COPIES = "MOTHERLODE_COPIES"  # of the environment: what lies where, for the processes that this one starts
 _mutex = threading.Lock()
 
