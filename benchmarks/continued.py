@@ -225,7 +225,8 @@ def sweep_part(options: argparse.Namespace) -> None:
     mined = out / next(job.folder for job in plan.jobs if job.name == f"mine {AUTO}") / MINED
     truth = read_labels(options.out / "data" / "truth.jsonl")
     print(f"\nwhat thresholds alone take, {options.one}\n")
-    print(retrieval_table(options.out / "data" / "corpus", mined, options.one, truth, options.t_sim), "\n", flush=True)
+    thresholds = sorted({*THRESHOLDS, *options.t_sim})
+    print(retrieval_table(options.out / "data" / "corpus", mined, options.one, truth, thresholds), "\n", flush=True)
 
 
 def ratio_part(options: argparse.Namespace, plan: Plan) -> None:
