@@ -499,6 +499,7 @@ def measure(path: Path, out: Path, near: bool = False) -> tuple[int, int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_memory_does_not_grow_with_a_large_compressed_file(tmp_path: Path) -> None:
     """300 MB of JSON lines, of which no more than a shard, its Parquet image and a batch are held at a time."""
     import gzip

@@ -42,7 +42,7 @@ def write(folder: Path, shards: list[list[tuple[int, int]]]) -> list[Source]:
 
 
 @pytest.mark.parametrize("band", [1, 3, 1000])
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(shards=SHARDS)
 def test_repeats_are_those_that_a_set_finds(
     tmp_path_factory: pytest.TempPathFactory, band: int, shards: list[list[tuple[int, int]]]
@@ -112,7 +112,7 @@ def test_the_first_in_input_order_stays_across_files_shards_and_splits(tmp_path:
 TEXTS = st.lists(st.lists(st.sampled_from(["w", "v", "w ", "v\n"]), min_size=1, max_size=3).map(" ".join), max_size=30)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(TEXTS, st.integers(1, 6), st.integers(1, 3))
 def test_a_corpus_keeps_what_a_set_would(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], shard_rows: int, files: int

@@ -52,7 +52,7 @@ def expected(many: list[list[str]], rule: str, least: int, characters: int) -> l
 
 @pytest.mark.parametrize("rule", ["first", "drop"])
 @pytest.mark.parametrize("held", [2, 1000])
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(many=DOCUMENTS, least=st.integers(2, 4), characters=st.integers(1, 12), shard_rows=st.integers(1, 5))
 def test_what_is_cut_is_what_a_dictionary_says(
     tmp_path_factory: pytest.TempPathFactory,

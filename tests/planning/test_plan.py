@@ -78,7 +78,7 @@ def test_deciding_reads_keys_once_for_each_part_of_them() -> None:
     assert {stage.bottleneck for stage in thrice.stages if stage.name == name} == {"cores"}
     assert any("3 tasks" in note for stage in thrice.stages if stage.name == name for note in stage.notes)
     few, many = (planned(documents=n, kept_share=1.0, cores_per_node=3) for n in (48_000_000, 96_000_000))
-    assert by_name(many)[name] > 2.3 * by_name(few)[name]
+    assert by_name(many)[name] > 2.1 * by_name(few)[name], "more than the documents do"
 
 
 def test_the_sizes_of_parts_are_those_of_the_code() -> None:

@@ -262,8 +262,9 @@ def start_and_stall(folder: Path, workers: int) -> tuple[subprocess.Popen[str], 
     [
         (1, "interrupt"),
         (1, "kill"),
-        *((2, how) for how in ("interrupt", "terminal", "kill", "terminate")),
+        *((2, how) for how in ("terminal", "kill")),
         *(pytest.param(1, how, marks=pytest.mark.long) for how in ("terminal", "terminate")),
+        *(pytest.param(2, how, marks=pytest.mark.long) for how in ("interrupt", "terminate")),
     ],
 )
 def test_a_run_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(
