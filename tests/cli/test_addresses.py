@@ -143,9 +143,16 @@ def differences(there: dict[str, bytes], here: dict[str, bytes], base: Path) -> 
     "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in COMMANDS]
 )
 def test_outputs_have_the_bytes_of_a_disk(
-    name: str, here: Path, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    name: str,
+    here: Path,
+    store: Store,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # one that no other test writes to
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     inputs, where = (here / "in", "out") if name == "run" else (here / "out", name)
     for folder in ("select", "predict", "seeds"):
         (here / "out" / folder).mkdir(parents=True, exist_ok=True)
@@ -177,8 +184,7 @@ def test_outputs_have_the_bytes_of_a_disk(
         assert "secret" not in text.replace("secretar", "")
     ours, theirs = ("".join(text.out.split()) for text in (said, there))  # tables cut long words
     assert (str(here) in ours) == (f"s3://{BUCKET}" in theirs)
-    left = Path(tempfile.gettempdir()).glob(f"motherlode-{os.getuid()}-*")
-    assert not [path for path in left if path.stat().st_mtime > (here / "in").stat().st_mtime]
+    assert not list(tmp_path.glob("motherlode-*")), "a mirror's folder is left"
 
 
 def test_a_killed_run_goes_on_from_what_was_sent(here: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
