@@ -11,7 +11,7 @@ demo: $(VENV)/.demo  ## mine three topics out of this Python's own documentation
 	$(BIN)/motherlode demo --out demo
 
 test: $(VENV)/.dev  ## all tests
-	$(TEST_ENV) $(BIN)/python -m pytest -n 3 --dist worksteal
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-long: $(VENV)/.dev  ## what is too long for `make test`: more kills of real runs
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal -m long

@@ -424,7 +424,7 @@ def interrupt_when(ready: Callable[[], bool], process: subprocess.Popen[str], nu
 @pytest.mark.parametrize(
     ("workers", "number", "after"),
     [
-        (1, signal.SIGINT, "out/retrieved/manifest.jsonl"),
+        pytest.param(1, signal.SIGINT, "out/retrieved/manifest.jsonl", marks=pytest.mark.long),
         (2, signal.SIGTERM, "out/seeds.jsonl"),
     ],
 )

@@ -272,7 +272,8 @@ with Manifest.open(Path(sys.argv[1]), "numbers", {}) as manifest, engine:
 OURS = "ray::Worker"
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_driver_that_is_stopped_leaves_no_worker_and_goes_on_where_it_was(
     tmp_path: Path, ray_cluster: Any, how: signal.Signals
 ) -> None:
