@@ -21,8 +21,10 @@ from motherlode.mining.mine import mine
 from motherlode.mining.verdicts import Verdicts
 from motherlode.report.mining import write_report
 from motherlode.shards.engine import LocalEngine
+from motherlode.shards.objects import file_system
 from tests.invented import TOPICS, records
 from tests.llm.server import Server, serving, write
+from tests.object_store import BUCKET, running_store
 
 TRUTH = {" ".join(record["text"].split()): record["truth"].split() for record in records(600)}
 
@@ -59,7 +61,7 @@ def truthful(body: dict[str, Any]) -> str:
     return write(body, {"reason": "I know it.", "domains": ", ".join(map(str, numbers)) or "none"})
 
 
-def run(server: Server, folder: Path, **settings: Any) -> Judged:
+def run(server: Server, folder: Path | str, **settings: Any) -> Judged:
     endpoint = Endpoint(url=server.url, model="tiny", backoff=0.01, answers=settings.pop("answers", "auto"))
     return judge(folder, endpoint, quiet=True, **settings)
 
@@ -211,3 +213,16 @@ def test_verdicts_do_not_lie_where_they_would_be_replaced(
     with LocalEngine(1, quiet=True) as engine, pytest.raises(InputError, match="lies in the folder"):
         mine(invented_corpus, seed_files, mined, engine=engine, verdicts=file, overwrite=True)
     assert file.exists()
+
+
+def test_a_run_on_an_object_store_is_judged_as_one_on_a_disk(mined: Path) -> None:
+    with running_store(), serving(Server(content=truthful)) as server:
+        file_system("s3").put(str(mined), f"{BUCKET}/mined", recursive=True)
+        address = f"s3://{BUCKET}/mined"
+        near, far = run(server, mined, sample=5), run(server, address, sample=5)
+        asked = len(server.bodies)
+        assert run(server, address, sample=5).documents == near.documents == far.documents > 0
+        assert len(server.bodies) == asked, "answers are kept there"
+        for name in ("judge.json", "verdicts.jsonl"):
+            found = file_system("s3").cat_file(f"{BUCKET}/mined/{name}")
+            assert found.replace(address.encode(), str(mined).encode()) == (mined / name).read_bytes()
