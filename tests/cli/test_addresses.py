@@ -20,6 +20,8 @@ pytest.importorskip("trl", reason="the extra 'train' is not installed")
 pytest.importorskip("lm_eval", reason="the extra 'evaluate' is not installed")
 
 from motherlode.cli import main
+from motherlode.errors import InputError
+from motherlode.shards.fetch import within
 from motherlode.shards.location import location
 from motherlode.shards.lock import acquire
 from motherlode.shards.objects import file_system
@@ -288,3 +290,10 @@ def test_bad_addresses_are_one_line(
     assert line.startswith("error: ")
     assert line.count("\n") == 1
     assert said in line
+
+
+@pytest.mark.parametrize("name", ["../left.txt", "inner/../../left.txt", "/left.txt", ".."])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    assert within(tmp_path, "inner/a..b.txt") == tmp_path / "inner" / "a..b.txt"
+    with pytest.raises(InputError, match="leads out of its folder"):
+        within(tmp_path, name)

@@ -6,7 +6,6 @@ under its name when it is whole; whoever copies the same at the same time makes 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -99,10 +98,10 @@ def _copy(system: Any, base: str, found: dict[str, dict[str, Any]], folder: Path
         fresh = Path(tempfile.mkdtemp(prefix=".fetching-", dir=folder.parent))
     try:
         for place, about in found.items():
-            target = fresh / place[len(base) :].strip("/")
+            target = within(fresh, place[len(base) :].strip("/"))
             store.make_folder(target.parent)
             bring(system, place, target, about.get("size"))
-        with store.disk_errors(folder), contextlib.suppress(FileExistsError):
+        with store.disk_errors(folder):
             _rename(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -115,6 +114,21 @@ def _rename(fresh: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return where the copy of an object lies.
+
+    Args:
+        folder: The folder of copies.
+        name: The object's name, relative to the address; a store takes any text for one.
+
+    Raises:
+        InputError: The name leads out of the folder.
+    """
+    if name.startswith("/") or ".." in name.split("/"):
+        raise InputError(f"the object {name[:200]!r} leads out of its folder", hint="rename or remove it at the store")
+    return folder / name
 
 
 def bring(system: Any, key: str, target: Path, size: int | None) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 from motherlode.errors import InputError, StorageError
 from motherlode.shards import store
-from motherlode.shards.fetch import bring
+from motherlode.shards.fetch import bring, within
 from motherlode.shards.local_copy import belongs
 from motherlode.shards.location import PART_BYTES, ObjectPath
 from motherlode.shards.lock import NAME as LOCK
@@ -81,7 +81,7 @@ class Sender:
         with object_errors(str(self.base), "read"):
             self._finish_begun()
             for name, size in self._listed().items():
-                target = self.folder / name
+                target = within(self.folder, name)
                 store.make_folder(target.parent)
                 bring(self._system, f"{self.base.key}/{name}", target, size)
         self._sent = self._stamps()
