@@ -103,10 +103,7 @@ class Outcomes:
         whole = sum(len(runs[0][task].items) for task in tasks)
         tables = []
         for own in runs:
-            parts = []
-            for task in tasks:
-                table = np.stack([_of_seed(own[task], seed) for seed in seeds])
-                parts.append(table)
+            parts = [np.stack([_of_seed(own[task], seed) for seed in seeds]) for task in tasks]
             tables.append(_side_by_side(parts, whole))
         return tables
 

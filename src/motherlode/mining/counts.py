@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from motherlode.mining.retrieve import BINS, COUNT_SCHEMA, COUNTS, add_counts, count_table
+from motherlode.mining.retrieve import COUNT_SCHEMA, COUNTS, count_table, sum_counts
 from motherlode.shards.dataset import Dataset, Source
 from motherlode.shards.engine import Engine
 from motherlode.shards.fingerprint import fingerprint
@@ -82,8 +82,5 @@ def merge_counts(
 
 
 def _sum(parts: Sequence[Source], labels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    counts, wins = np.zeros((labels, BINS), dtype=np.int64), np.zeros((labels, BINS), dtype=np.int64)
-    for part in parts:
-        for batch in part.batches(COUNT_SCHEMA.names, 1 << 20):
-            add_counts(pa.Table.from_batches([batch]), counts, wins)
-    return counts, wins
+    batches = (batch for part in parts for batch in part.batches(COUNT_SCHEMA.names, 1 << 20))
+    return sum_counts((pa.Table.from_batches([batch]) for batch in batches), labels)

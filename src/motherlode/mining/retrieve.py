@@ -8,7 +8,7 @@ and for every seed its nearest documents. Products are float32: half precision e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -118,11 +118,14 @@ def count_table(counts: NDArray[np.int64], nearest: NDArray[np.int64]) -> pa.Tab
     return pa.table([pa.array(column) for column in columns], schema=COUNT_SCHEMA)
 
 
-def add_counts(table: pa.Table, counts: NDArray[np.int64], nearest: NDArray[np.int64]) -> None:
-    """Add what a table of `COUNT_SCHEMA` holds to counts `[l, BINS]`."""
-    label, place, documents, wins = (table.column(name).to_numpy() for name in COUNT_SCHEMA.names)
-    np.add.at(counts, (label, place), documents)
-    np.add.at(nearest, (label, place), wins)
+def sum_counts(tables: Iterable[pa.Table], labels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what `count_table` was given, added up over tables of `COUNT_SCHEMA`."""
+    counts, nearest = np.zeros((labels, BINS), dtype=np.int64), np.zeros((labels, BINS), dtype=np.int64)
+    for table in tables:
+        label, place, documents, wins = (table.column(name).to_numpy() for name in COUNT_SCHEMA.names)
+        np.add.at(counts, (label, place), documents)
+        np.add.at(nearest, (label, place), wins)
+    return counts, nearest
 
 
 def at_least(counts: Sequence[int], threshold: float) -> int:
@@ -168,11 +171,7 @@ class RetrieveStep(Step):
     def combine(self, extra: str, tables: Sequence[pa.Table]) -> pa.Table:
         """Add up counts; number the rows through the shard and keep the best of each seed."""
         if extra == COUNTS:
-            size = (len(self.labels), BINS)
-            counts, nearest = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-            for table in tables:
-                add_counts(table, counts, nearest)
-            return count_table(counts, nearest)
+            return count_table(*sum_counts(tables, len(self.labels)))
         start = 0
         seeds, rows, values = [], [], []
         for table in tables:
