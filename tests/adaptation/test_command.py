@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -15,7 +14,7 @@ pytest.importorskip("trl", reason="the extra 'train' is not installed")
 import transformers
 from safetensors.torch import load_file
 
-from motherlode.adaptation.cpt import Pretrained
+from motherlode.adaptation.cpt import Pretrained, continue_pretraining
 from motherlode.adaptation.options import CptOptions, SftOptions
 from motherlode.adaptation.sft import FineTuned, fine_tune
 from motherlode.cli import main
@@ -86,19 +85,26 @@ def test_fine_tuning_from_plan_to_report(place: Path, tuned: Path, capsys: pytes
     assert capsys.readouterr().out.strip().endswith("report.html")
 
 
+@pytest.mark.parametrize("verb", ["sft", "cpt"])
 def test_a_finished_run_answers_without_loading_the_model(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    verb: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments: dict[str, Any] = {"model": str(place / "model"), "max_steps": 1}
-    done = fine_tune(place / "samples" / "domain.jsonl", tmp_path / "out", **arguments)
+    def run(name: str) -> FineTuned | Pretrained:
+        if verb == "sft":
+            return fine_tune(place / "samples" / "domain.jsonl", tmp_path / name, model=model, max_steps=1)
+        settings = {"ratio": 1.0, "tokens": 96, "sequence_length": 48, "batch": 2, "holdout": 0.2}
+        return continue_pretraining(place / "domain.jsonl", tmp_path / name, model=model, **settings)
+
+    model = str(place / "model")
+    done = run("out")
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the model is loaded")
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", refuse)
-    assert fine_tune(place / "samples" / "domain.jsonl", tmp_path / "out", **arguments) == done
+    assert run("out") == done
     with pytest.raises(InputError, match="the model is loaded"):
-        fine_tune(place / "samples" / "domain.jsonl", tmp_path / "other", **arguments)
+        run("other")
     assert not (tmp_path / "other").exists()
 
 

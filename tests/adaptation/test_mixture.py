@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _streams(place: Path, random_seed: int = 0) -> tuple[Stream, Stream]:
-    domain, general = (Documents(Rows(place / f"{name}.jsonl"), TOKENIZER) for name in ("domain", "general"))
+    domain, general = (Documents(Rows(place / f"{name}.jsonl"), lambda: TOKENIZER) for name in ("domain", "general"))
     return Stream(domain, random_seed, 0), Stream(general, random_seed, 1)
 
 
@@ -79,7 +79,7 @@ def test_the_order_depends_on_the_seed_alone(place: Path) -> None:
 
 
 def test_held_out_documents_are_not_trained_on(place: Path) -> None:
-    documents = Documents(Rows(place / "domain.jsonl"), TOKENIZER)
+    documents = Documents(Rows(place / "domain.jsonl"), lambda: TOKENIZER)
     rest, kept = documents.split(0.1, 3)
     assert (len(rest), len(kept)) == (36, 4)
     assert not {*rest.numbers.tolist()} & {*kept.numbers.tolist()}
@@ -92,7 +92,7 @@ def test_a_corpus_and_an_exported_domain_are_read(invented_corpus: Corpus, tmp_p
     export = tmp_path / "domains" / "law"
     export.mkdir(parents=True)
     (export / "part-00000.jsonl").write_text(json.dumps({"id": "1", "text": "a contract"}) + "\n")
-    assert len(Documents(open_documents(export), TOKENIZER).tokens(0)) == len("a contract") + 1
+    assert len(Documents(open_documents(export), lambda: TOKENIZER).tokens(0)) == len("a contract") + 1
 
 
 def test_windows_cut_long_documents() -> None:

@@ -13,13 +13,13 @@ from motherlode.adaptation.folder import RunFolder, versions
 from motherlode.adaptation.job import Job
 from motherlode.adaptation.mixture import Mixture, mix, windows
 from motherlode.adaptation.options import CptOptions
-from motherlode.adaptation.place import agreed, find_place
+from motherlode.adaptation.place import agreed
 from motherlode.adaptation.plan import Plan, make_plan
 from motherlode.adaptation.rows import Row
 from motherlode.adaptation.run import Run
 from motherlode.adaptation.steps import SequenceSteps
 from motherlode.adaptation.trainer import StepTrainer
-from motherlode.adaptation.weights import open_base, save_adapter, save_model, wants_bf16, whole, with_adapter
+from motherlode.adaptation.weights import save_adapter, save_model, wants_bf16, whole, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
 
@@ -40,7 +40,7 @@ class CptJob(Job):
     """A continued pre-training, as a context that holds its folder."""
 
     def __init__(self, inputs: CptInputs, out: Path | None, options: CptOptions, overwrite: bool = False) -> None:
-        """Read the files and the model.
+        """Read the files, and load the model unless the run is done.
 
         Raises:
             InputError: Something must be changed.
@@ -52,25 +52,23 @@ class CptJob(Job):
                 where="--general",
                 hint="name a general corpus, or train on the domain alone with --ratio 1",
             )
-        place = find_place(options.device)
         named = {_DOMAIN: inputs.domain, _GENERAL: inputs.general if options.ratio < 1 or options.holdout else None}
         opened = {name: open_documents(path) for name, path in named.items() if path is not None}
         dev_named = {_DOMAIN: inputs.domain_dev, _GENERAL: inputs.general_dev}
         dev_opened = {name: open_documents(path) for name, path in dev_named.items() if path is not None}
-        self.loaded = open_base(options, place, frozen=options.lora)
-        tokenizer = self.loaded.tokenizer
-        self.documents = {name: Documents(rows, tokenizer) for name, rows in opened.items()}
-        self.dev = {name: Documents(rows, tokenizer) for name, rows in dev_opened.items()}
+        self.documents = {name: Documents(rows, self._tokenizer) for name, rows in opened.items()}
+        self.dev = {name: Documents(rows, self._tokenizer) for name, rows in dev_opened.items()}
         if options.holdout:
             for name in [name for name in self.documents if name not in self.dev]:
                 self.documents[name], self.dev[name] = self.documents[name].split(options.holdout, options.random_seed)
-        settings = {
-            **options.model_dump(mode="json"),
+        digests = {
             "inputs": {name: documents.digest for name, documents in self.documents.items()},
             "dev": {name: documents.digest for name, documents in self.dev.items()},
-            "weights": self.loaded.digest,
         }
-        super().__init__("cpt", out, settings, place, overwrite)
+        super().__init__("cpt", out, options, digests, frozen=options.lora, overwrite=overwrite)
+
+    def _tokenizer(self) -> Any:
+        return self.loaded.tokenizer
 
     @cached_property
     def length(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +54,18 @@ class Documents:
         digest: Of the files' bytes, and of which rows belong here.
     """
 
-    def __init__(self, rows: Rows, tokenizer: Any, numbers: NDArray[np.int64] | None = None) -> None:
+    def __init__(self, rows: Rows, tokenizer: Callable[[], Any], numbers: NDArray[np.int64] | None = None) -> None:
         """Take the rows.
 
         Args:
             rows: Rows with a field `text`.
-            tokenizer: A Hugging Face tokenizer.
+            tokenizer: Returns a Hugging Face tokenizer; called when a document is read.
             numbers: Which rows belong here; by default all.
 
         Raises:
             InputError: No row belongs here.
         """
-        self.rows, self.tokenizer = rows, tokenizer
+        self.rows, self._tokenizer = rows, tokenizer
         self.numbers = np.arange(len(rows)) if numbers is None else numbers
         if not len(self.numbers):
             raise InputError("holds no document", where=str(rows.path), hint=_HINT)
@@ -89,8 +89,9 @@ class Documents:
             raise InputError(what, where=self.rows.place(row), hint=_HINT)
         ids: list[int] = []
         if text.strip():
-            ids = self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"]
-            end = self.tokenizer.eos_token_id
+            tokenizer = self._tokenizer()
+            ids = tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"]
+            end = tokenizer.eos_token_id
             if isinstance(end, int) and (not ids or ids[-1] != end):
                 ids = [*ids, end]
         self.lengths[row] = len(ids)
@@ -125,8 +126,8 @@ class Documents:
         count = min(len(self) - 1, max(1, round(share * len(self))))
         order = np.random.default_rng([random_seed, 1]).permutation(self.numbers)
         return (
-            Documents(self.rows, self.tokenizer, np.sort(order[count:])),
-            Documents(self.rows, self.tokenizer, np.sort(order[:count])),
+            Documents(self.rows, self._tokenizer, np.sort(order[count:])),
+            Documents(self.rows, self._tokenizer, np.sort(order[:count])),
         )
 
 

@@ -1,7 +1,8 @@
-"""What a fine-tuning and a continued pre-training have in common: a place, and a folder that is taken when all is well.
+"""What fine-tuning and continued pre-training have in common: a place, a model, and a folder taken when all is well.
 
-A folder that is there is opened at once, so that a run that is done or another one's is told early. A new one is made,
-and one that is to be replaced is emptied, only when training starts: a mistake leaves and takes nothing.
+A folder that is there is opened at once, so that a run that is done or another one's is told early; the model is
+loaded only if something is left to do. A new folder is made, and one that is to be replaced is emptied, only when
+training starts: a mistake leaves and takes nothing.
 """
 
 from __future__ import annotations
@@ -12,29 +13,42 @@ from pathlib import Path
 from typing import Any, Self
 
 from motherlode.adaptation.folder import RunFolder
-from motherlode.adaptation.place import Place, agreed
+from motherlode.adaptation.options import TrainOptions
+from motherlode.adaptation.place import agreed, find_place
+from motherlode.adaptation.weights import open_base
 from motherlode.errors import InputError
+from motherlode.models.load import CausalModel, check_checkpoint, checkpoint_digest
+from motherlode.shards.local_copy import here
 
 
 class Job:
     """A run that is put together, as a context that holds its folder."""
 
     def __init__(
-        self, kind: str, out: Path | None, settings: Mapping[str, Any], place: Place, overwrite: bool = False
+        self,
+        kind: str,
+        out: Path | None,
+        options: TrainOptions,
+        inputs: Mapping[str, Any],
+        frozen: bool,
+        overwrite: bool = False,
     ) -> None:
-        """Open the folder if it is there.
+        """Open the folder if it is there, and load the model unless the run is done.
 
         Args:
             kind: `sft` or `cpt`.
             out: The run's folder; None if it is planned only.
-            settings: All that the outcome depends on.
-            place: This process.
+            options: What is set.
+            inputs: Digests of what is read: with `options` and the model, all that the outcome depends on.
+            frozen: Whether an adapter is trained, not the model's own weights.
             overwrite: Whether the folder of another run is emptied first.
 
         Raises:
-            InputError: It holds something else, or another process writes to it.
+            InputError: The model cannot be loaded, the folder holds something else, or another process writes to it.
         """
-        self.kind, self.out, self.settings, self.place, self.overwrite = kind, out, settings, place, overwrite
+        self.kind, self.out, self.frozen, self.overwrite = kind, out, frozen, overwrite
+        self._options, self.place = options, find_place(options.device)
+        self.settings = {**options.model_dump(mode="json"), **inputs, "weights": self._digest}
         self.folder: RunFolder | None = None
         if out is not None and out.exists():
             try:
@@ -42,6 +56,29 @@ class Job:
             except InputError:
                 if not overwrite:
                     raise
+        if not self.complete:
+            self._load()
+
+    @cached_property
+    def loaded(self) -> CausalModel:
+        """The model that is trained."""
+        return open_base(self._options, self.place, frozen=self.frozen)
+
+    @cached_property
+    def _digest(self) -> str:
+        """Digest of the model; that of a folder is told without loading it."""
+        folder = here(self._options.model)
+        if not folder.is_dir():
+            return self.loaded.digest
+        check_checkpoint(folder)
+        return checkpoint_digest(folder)
+
+    def _load(self) -> None:
+        try:
+            _ = self.loaded
+        except BaseException:
+            self.__exit__()  # others may have the folder
+            raise
 
     def _open(self, out: Path, overwrite: bool) -> None:
         if self.place.first and self.folder is None:

@@ -10,17 +10,16 @@ from typing import Any
 from motherlode.adaptation.folder import RunFolder, versions
 from motherlode.adaptation.job import Job
 from motherlode.adaptation.options import SftOptions
-from motherlode.adaptation.place import agreed, find_place
+from motherlode.adaptation.place import agreed
 from motherlode.adaptation.plan import Plan, make_plan
 from motherlode.adaptation.rows import Row, pack
 from motherlode.adaptation.run import Run
 from motherlode.adaptation.sft import ADAPTER, MERGED
 from motherlode.adaptation.steps import SampleSteps
 from motherlode.adaptation.trainer import StepTrainer
-from motherlode.adaptation.weights import merge, open_base, save_adapter, wants_bf16, whole, with_adapter
+from motherlode.adaptation.weights import merge, save_adapter, wants_bf16, whole, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
-from motherlode.models.load import CausalModel, check_checkpoint, checkpoint_digest
 from motherlode.models.rows import Rows, Samples
 from motherlode.models.tokens import Tokeniser, Tokens
 
@@ -36,13 +35,12 @@ class SftJob(Job):
         options: SftOptions,
         overwrite: bool = False,
     ) -> None:
-        """Read the files, and the model unless the run is done.
+        """Read the files, and load the model unless the run is done.
 
         Raises:
             InputError: Something must be changed.
         """
         self.options = options
-        self._where = place = find_place(options.device)
         named = [train] if isinstance(train, (str, Path)) else list(train)
         if not named:
             raise InputError("names no samples", where="--train")
@@ -51,31 +49,7 @@ class SftJob(Job):
         inputs = {"train": [samples.rows.digest for samples in self.train_samples]}
         if self.dev_samples is not None:
             inputs["dev"] = [self.dev_samples.rows.digest]
-        settings = {**options.model_dump(mode="json"), "inputs": inputs, "weights": self._digest}
-        super().__init__("sft", out, settings, place, overwrite)
-        if not self.complete:
-            self._load()
-
-    @cached_property
-    def loaded(self) -> CausalModel:
-        """The model that is trained."""
-        return open_base(self.options, self._where, frozen=True)
-
-    @cached_property
-    def _digest(self) -> str:
-        """Digest of the model; that of a folder is told without loading it."""
-        folder = Path(self.options.model)
-        if not folder.is_dir():
-            return self.loaded.digest
-        check_checkpoint(folder)
-        return checkpoint_digest(folder)
-
-    def _load(self) -> None:
-        try:
-            _ = self.loaded
-        except BaseException:
-            self.__exit__()  # others may have the folder
-            raise
+        super().__init__("sft", out, options, {"inputs": inputs}, frozen=True, overwrite=overwrite)
 
     @cached_property
     def max_length(self) -> int:
