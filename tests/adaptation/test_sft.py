@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,12 @@ pytest.importorskip("trl", reason="the extra 'train' is not installed")
 import torch
 import transformers
 from peft import PeftModel
+from trl.trainer import utils as trl_utils
 
+from motherlode.adaptation import trainer
 from motherlode.adaptation.sft import FineTuned, fine_tune
+from motherlode.models.rows import Samples
+from motherlode.models.tokens import Tokeniser
 from tests.adaptation import setting
 
 
@@ -59,6 +64,35 @@ def test_packed_and_unpacked_training_are_the_same(place: Path, tuned: FineTuned
         )
         np.testing.assert_allclose(other.losses, tuned.losses, rtol=2e-5)
         assert other.tokens == tuned.tokens
+
+
+def test_the_output_head_takes_predicted_positions_only_and_the_loss_is_the_same(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, taken = trl_utils._ChunkedLogProbFunction, []
+
+    class Watched:
+        @staticmethod
+        def apply(hidden: torch.Tensor, *rest: Any) -> Any:
+            taken.append(len(hidden))
+            return head.apply(hidden, *rest)
+
+    def train(name: str) -> tuple[float, int]:
+        taken.clear()
+        model = str(place / "model")
+        done = fine_tune(place / "domain.jsonl", tmp_path / name, model=model, batch=10, max_steps=1)
+        return done.losses[0], sum(taken)
+
+    monkeypatch.setattr(trl_utils, "_ChunkedLogProbFunction", Watched)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place / "model")
+    samples = Samples.open(place / "domain.jsonl")
+    predicted = sum(Tokeniser(tokenizer)(samples[row]).targets for row in range(10))
+    loss, positions = train("targets")
+    assert positions == predicted
+    monkeypatch.setattr(trainer, "_ASKED", "is not there")
+    whole, all_positions = train("everything")
+    assert all_positions > predicted
+    assert whole == pytest.approx(loss, rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT's calls of Transformers

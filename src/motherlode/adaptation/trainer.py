@@ -37,12 +37,14 @@ try:
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
     from transformers.utils import logging as transformers_logging
     from trl import SFTConfig, SFTTrainer
+    from trl.trainer import utils as trl_utils
 except ImportError:
     raise MissingExtraError("train", "training") from None
 
 WHAT_TO_LOWER = (
     "use a smaller --max-length or --sequence-length, --gradient-checkpointing, --dtype bf16, or a smaller model"
 )
+_ASKED = "_use_triton"  # by TRL's fused head, whether to take predicted positions only
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
             inputs = as_inputs(passes[number] if mine else silent, self.place.device, self.flat, silent=not mine)
             alone = backward and number < every - 1 and self.place.world > 1
             with self.accelerator.no_sync(model) if alone else contextlib.nullcontext():
-                with self.precision():
+                with self.precision(), _head_on_targets():
                     loss = self.compute_loss(model, inputs, num_items_in_batch=items)
                 if backward:
                     self.accelerator.backward(loss)
@@ -277,6 +279,24 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
                 raise
             what = "memory does not suffice for weights, gradients and the optimiser's moments"
             raise MotherlodeError(what, hint="train a LoRA adapter, use --dtype bf16, or a smaller model") from error
+
+
+@contextlib.contextmanager
+def _head_on_targets() -> Iterator[None]:
+    """Have TRL apply the output head to predicted positions only, on a CPU too.
+
+    Without Triton it takes every position, padding and prompts too, for the sake of compilers that want fixed shapes.
+    It has no option for this; where it no longer asks the function replaced here, nothing changes but the time.
+    """
+    asked = getattr(trl_utils, _ASKED, None)
+    if asked is None:
+        yield
+        return
+    setattr(trl_utils, _ASKED, lambda _: True)
+    try:
+        yield
+    finally:
+        setattr(trl_utils, _ASKED, asked)
 
 
 class _Callback(TrainerCallback):
