@@ -32,7 +32,7 @@ from scores import plain_table
 from select_quality import DEFAULT_DATA, DOMAINS, mixed_pool, read, write
 
 TASKS = {
-    "healthcare": ("medical_rqe", "medical_medmcqa"),
+    "healthcare": ("medical_rqe", "medical_bioasq_yesno"),
     "finance": ("finance_fpb", "finance_headlines"),
     "legal": ("legal_contractnli", "legal_legalbench"),
     "psychology": ("psych_dreaddit", "psych_sad"),
@@ -41,6 +41,7 @@ METHODS: dict[str, dict[str, Any] | None] = {
     "base": None,
     "domain-only": None,
     "random": None,
+    "votes": None,
     "embedding": None,
     "dsir": None,
     "less": {"projection": "sparse", "projection_dimension": 1024},  # dense ones take minutes a hundred rows on a CPU
@@ -70,12 +71,19 @@ def usable(item: dict[str, Any]) -> bool:
     return 2 <= len(item["choices"]) <= MOST_CHOICES and not item.get("multi")
 
 
+def as_task(row: dict[str, Any]) -> dict[str, Any]:
+    """Put a sample of the pool into the format of the tasks, so that format is no difference between the two."""
+    question = "\n".join(part for part in (row["instruction"], row["input"]) if part)
+    kept = {name: row[name] for name in ("id", "source", "domain")}
+    return {**kept, "prompt": f"Question: {question}\nAnswer:", "completion": f" {row['output']}"}
+
+
 def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Write the pool and each domain's files, and return the comparison."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     pool = mixed_pool(options.data, options.general, options.questions, options.characters, options.random_seed)
-    write(data / "pool.jsonl", pool)
+    write(data / "pool.jsonl", [as_task(row) for row in pool])
     domains: dict[str, Any] = {}
     for domain in options.domains:
         train, dev, tests = [], [], []
@@ -110,12 +118,14 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             "max_length": options.max_length,
             "warmup_epochs": options.warmup_epochs,
             "preselect_factor": options.preselect_factor,
+            "preselect_encoder": options.preselect_encoder,
             "learning_rate": options.learning_rate,
         },
         "training": {
             **shared,
             "max_length": options.max_length,
             "epochs": options.epochs,
+            "average": options.average,
             "batch": options.batch,
             "learning_rate": options.learning_rate,
         },
@@ -192,6 +202,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=100, help="test items of each task; 0: all")
     parser.add_argument("--max-length", type=int, default=160, help="tokens of a sample")
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--average", choices=("tokens", "samples"), default="tokens", help="what the loss is over")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--warmup-epochs", type=int, default=3)
@@ -199,6 +210,7 @@ def arguments() -> argparse.Namespace:
         "--tried-epochs", nargs="+", type=int, default=[1, 3, 10], help="of domain-only, beside equal steps"
     )
     parser.add_argument("--preselect-factor", type=int, default=4, help="candidates of the kernels, in N")
+    parser.add_argument("--preselect-encoder", default="auto", help="what embeddings and votes are made by")
     parser.add_argument(
         "--share", action="store_true", help="share warm-up and vectors; seconds then count where spent"
     )

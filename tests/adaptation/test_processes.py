@@ -18,18 +18,27 @@ from tests.adaptation import setting
 
 
 @pytest.mark.long
-def test_two_processes_have_the_curve_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("average", ["tokens", "samples"])
+def test_two_processes_have_the_curve_of_one(average: str, tmp_path: Path) -> None:
     setting.samples(tmp_path, 10, 11)
     files = [tmp_path / "domain.jsonl", tmp_path / "pool.jsonl"]
-    one = fine_tune(
-        files, tmp_path / "one", model=str(tmp_path / "model"), dev=files[0], epochs=2, batch=4, learning_rate=1e-2
-    )
+    how = {"epochs": 2, "batch": 4, "learning_rate": 1e-2, "average": average}
+    one = fine_tune(files, tmp_path / "one", model=str(tmp_path / "model"), dev=files[0], **how)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     root = Path(__file__).parents[2]
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1"]
-    command = [sys.executable, *launcher, "--master-port", str(port), "-m", "tests.adaptation.two", str(tmp_path)]
+    command = [
+        sys.executable,
+        *launcher,
+        "--master-port",
+        str(port),
+        "-m",
+        "tests.adaptation.two",
+        str(tmp_path),
+        average,
+    ]
     environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False

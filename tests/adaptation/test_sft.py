@@ -13,6 +13,7 @@ pytest.importorskip("trl", reason="the extra 'train' is not installed")
 import torch
 import transformers
 from peft import PeftModel
+from torch.nn.functional import cross_entropy
 from trl.trainer import utils as trl_utils
 
 from motherlode.adaptation import trainer
@@ -64,6 +65,29 @@ def test_packed_and_unpacked_training_are_the_same(place: Path, tuned: FineTuned
         )
         np.testing.assert_allclose(other.losses, tuned.losses, rtol=2e-5)
         assert other.tokens == tuned.tokens
+
+
+def test_by_samples_each_sample_counts_the_same_however_it_is_packed(place: Path, tmp_path: Path) -> None:
+    def train(name: str, **options: Any) -> FineTuned:
+        how = {"model": str(place / "model"), "average": "samples", "epochs": 1, "batch": 5, "learning_rate": 1e-2}
+        return fine_tune(place / "pool.jsonl", tmp_path / name, dev=place / "domain.jsonl", **how, **options)
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(place / "model")
+    tokenise = Tokeniser(transformers.AutoTokenizer.from_pretrained(place / "model"))
+    samples = Samples.open(place / "domain.jsonl")
+    own = []
+    for row in range(10):
+        tokens = tokenise(samples[row])
+        ids = torch.as_tensor(np.asarray(tokens.ids, dtype=np.int64))[None]
+        with torch.no_grad():
+            logits = model(ids).logits[0]
+        own.append(cross_entropy(logits[tokens.start - 1 : -1], ids[0, tokens.start :]).item())
+    packed = train("packed")
+    assert packed.dev_losses[0][1] == pytest.approx(np.mean(own), rel=1e-5)
+    for name, options in (("unpacked", {"packing": False}), ("small", {"token_budget": 40})):
+        other = train(name, **options)
+        np.testing.assert_allclose(other.losses, packed.losses, rtol=2e-5)
+        np.testing.assert_allclose(np.array(other.dev_losses), np.array(packed.dev_losses), rtol=2e-5)
 
 
 def test_the_output_head_takes_predicted_positions_only_and_the_loss_is_the_same(

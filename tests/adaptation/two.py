@@ -15,7 +15,7 @@ from motherlode.adaptation.sft import fine_tune
 from tests.models import tiny
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, average: str) -> None:
     """Fine-tune; an epoch's last step has fewer samples than there are processes."""
     files = [folder / "domain.jsonl", folder / "pool.jsonl"]
     fine_tune(
@@ -26,6 +26,7 @@ def train(folder: Path) -> None:
         epochs=2,
         batch=4,
         learning_rate=1e-2,
+        average=average,
         device="cpu",
     )
 
@@ -58,6 +59,6 @@ def spread() -> None:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]))
+    train(Path(sys.argv[1]), sys.argv[2])
     spread()
     print("done", flush=True)

@@ -61,6 +61,9 @@ class SftOptions(TrainOptions):
     max_length: int = Field(1024, ge=2, description="most tokens of a sample")
     truncate: Literal["left", "right"] = Field("left", description="side that is cut off longer samples")
     packing: bool = Field(True, description="several samples in a row of the batch, kept apart by their positions")
+    average: Literal["tokens", "samples"] = Field(
+        "tokens", description="what the loss is a mean over: predicted tokens, or samples, long and short ones alike"
+    )
     template: Literal["auto", "chat", "plain"] = Field("auto", description="chat template or plain text")
     fields: dict[str, str] = Field(default_factory=dict, description="names of fields, ours to the file's")
     bad_rows: Literal["fail", "skip"] = Field("fail", description="what a row that is no sample does")

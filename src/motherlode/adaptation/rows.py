@@ -70,6 +70,29 @@ def targets(rows: Sequence[Row]) -> int:
     return sum(piece.targets for row in rows for piece in row)
 
 
+def target_weights(rows: Sequence[Row], device: torch.device, flat: bool = False) -> torch.Tensor:
+    """Return what each predicted token counts if every piece counts the same: 1 / its piece's predicted tokens.
+
+    Args:
+        rows: As for `as_inputs`.
+        device: Where the tensor lives.
+        flat: As for `as_inputs`.
+
+    Returns:
+        `[b, t]` float32, where the labels stand; 0 where nothing is predicted.
+    """
+    if flat:
+        rows = [[piece for row in rows for piece in row]]
+    weights = np.zeros((len(rows), max(map(length, rows))), dtype=np.float32)
+    for number, row in enumerate(rows):
+        at = 0
+        for piece in row:
+            end = at + len(piece.ids)
+            weights[number, at + max(piece.start, 1) : end] = 1 / max(1, piece.targets)
+            at = end
+    return torch.from_numpy(weights).to(device)
+
+
 def as_inputs(
     rows: Sequence[Row], device: torch.device, flat: bool = False, silent: bool = False
 ) -> dict[str, torch.Tensor]:

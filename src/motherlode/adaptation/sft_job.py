@@ -127,6 +127,7 @@ class SftJob(Job):
             budget,
             self.run,
             wants_bf16(self.options, self.place),
+            by_sample=self.options.average == "samples",
         )
 
     def plan(self, probe: bool = True) -> Plan:

@@ -26,7 +26,7 @@ import torch
 from motherlode.adaptation.options import TrainOptions
 from motherlode.adaptation.place import Place, largest
 from motherlode.adaptation.rate import share_of_rate
-from motherlode.adaptation.rows import Row, as_inputs, length, split, targets
+from motherlode.adaptation.rows import Row, as_inputs, length, split, target_weights, targets
 from motherlode.adaptation.steps import Steps
 from motherlode.errors import MissingExtraError, MotherlodeError
 from motherlode.models.batches import out_of_memory
@@ -81,6 +81,7 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
         budget: int,
         watcher: Watcher,
         bf16: bool = False,
+        by_sample: bool = False,
     ) -> None:
         """Take the model and the work.
 
@@ -93,11 +94,12 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
             budget: Most tokens of a pass.
             watcher: What follows the run.
             bf16: Whether passes are computed in bf16, whatever the type of the weights.
+            by_sample: Whether the loss is a mean over samples, not over predicted tokens.
         """
         self.steps, self.options, self.place, self.budget = steps, options, place, budget
         self.watcher, self.done = watcher, 0
         self.flat = options.attention == "flash_attention_2"
-        self.autocast = bf16
+        self.autocast, self.by_sample = bf16, by_sample
         with warnings.catch_warnings(action="ignore"), _silence():
             super().__init__(
                 model=model,
@@ -180,7 +182,7 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
             torch.manual_seed(_seed(self.options.random_seed, step, self.place.rank))
             full = False
             try:
-                loss = self._passes(model, rows[self.place.rank :: self.place.world], targets(rows), backward=True)
+                loss = self._passes(model, rows[self.place.rank :: self.place.world], self._whole(rows), backward=True)
             except Exception as error:
                 if not out_of_memory(error) or self.place.world > 1:
                     raise
@@ -218,15 +220,38 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
         items = torch.tensor(count, device=self.place.device)
         for number in range(every):
             mine = number < len(passes)
-            inputs = as_inputs(passes[number] if mine else silent, self.place.device, self.flat, silent=not mine)
+            taken = passes[number] if mine else silent
             alone = backward and number < every - 1 and self.place.world > 1
             with self.accelerator.no_sync(model) if alone else contextlib.nullcontext():
                 with self.precision(), _head_on_targets():
-                    loss = self.compute_loss(model, inputs, num_items_in_batch=items)
+                    loss = self._loss(model, taken, items, silent=not mine)
                 if backward:
                     self.accelerator.backward(loss)
             total += loss.detach().float()
         return total
+
+    def _whole(self, rows: Sequence[Row]) -> int:
+        """Return what a loss over rows is divided by."""
+        return sum(map(len, rows)) if self.by_sample else targets(rows)
+
+    def _loss(self, model: Any, rows: Sequence[Row], items: torch.Tensor, silent: bool) -> torch.Tensor:
+        """Return the part of a mean loss over so many items that rows have."""
+        inputs = as_inputs(rows, self.place.device, self.flat, silent=silent)
+        if not self.by_sample:
+            loss: torch.Tensor = self.compute_loss(model, inputs, num_items_in_batch=items)
+            return loss
+        outputs = model(**inputs, use_cache=False, fused_lm_head=True)
+        self._count_right(outputs)
+        weights = target_weights(rows, self.place.device, self.flat)[:, 1:]
+        mean: torch.Tensor = -(outputs.log_probs * weights).sum() / items
+        return mean * self.place.world  # gradients are averaged over processes
+
+    def _count_right(self, outputs: Any) -> None:
+        """Keep the share of tokens that are predicted best, as `compute_loss` does."""
+        counts = torch.stack([outputs.is_top1.sum(), outputs.label_mask.sum()])[None]
+        right, predicted = self.accelerator.gather_for_metrics(counts).sum(0).tolist()
+        if self.model.training:
+            self._metrics["train"]["mean_token_accuracy"].append(right / max(1, predicted))
 
     def precision(self) -> Any:
         """Return the context in which the model is run."""
@@ -247,7 +272,8 @@ class StepTrainer(SFTTrainer):  # type: ignore[misc]
             while True:
                 full = False
                 try:
-                    loss = self._passes(model, rows[self.place.rank :: self.place.world], targets(rows), backward=False)
+                    mine = rows[self.place.rank :: self.place.world]
+                    loss = self._passes(model, mine, self._whole(rows), backward=False)
                 except Exception as error:
                     if not out_of_memory(error) or self.place.world > 1:
                         raise

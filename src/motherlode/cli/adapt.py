@@ -144,6 +144,10 @@ def sft_command(
     max_length: Annotated[int, typer.Option(help="Most tokens of a sample.")] = 1024,
     truncate: Annotated[str, typer.Option(help="Side that is cut off longer samples: left or right.")] = "left",
     packing: Annotated[bool, typer.Option(help="Several samples in a row of the batch, kept apart.")] = True,
+    average: Annotated[
+        str,
+        typer.Option(help="What the loss is a mean over: tokens, or samples (a short answer counts as a long one)."),
+    ] = "tokens",
     template: Annotated[str, typer.Option(help="auto (messages through the chat template), chat, plain.")] = "auto",
     fields: Annotated[
         list[str] | None, typer.Option(help="OURS=THEIRS field names, e.g. prompt=question.", show_default=False)
