@@ -1,10 +1,10 @@
 r"""Does it help to train on what was selected? Methods at equal budgets on tasks of four domains, with intervals.
 
 The training part of two tasks in each of medicine, finance, law and psychology is the domain; the pool is general
-samples with questions of all domains mixed in, from other sources; the tasks' dev parts are the test here, and some of
-the training part, which nothing is trained on, is what domain-only's epochs are tuned on. Everything is done by
-`motherlode compare`: this program writes its files and `compare.yaml`, runs it, and prints tables. It can be killed
-and run again.
+samples with questions of all domains mixed in, from other sources, and with `--planted` further items of all tasks, so
+that there is something to find; the tasks' dev parts are the test here, and some of the training part, which nothing is
+trained on, is what domain-only's epochs are tuned on. Everything is done by `motherlode compare`: this program writes
+its files and `compare.yaml`, runs it, and prints tables. It can be killed and run again.
 
     python benchmarks/adaptation.py --model ../shared/models/base-8m --out adaptation --workers 2 --n 100 --epochs 1 \
         --general 400 --questions 60 --limit 50 --dev 12 --warmup-epochs 1 \
@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from motherlode import task_samples
 from motherlode.cli.compare import DIGITS
 from motherlode.comparison.compare import Plan
 from motherlode.comparison.summary import Score, Setting, Summary
@@ -47,10 +48,17 @@ METHODS: dict[str, dict[str, Any] | None] = {
     "less": {"projection": "sparse", "projection_dimension": 1024},  # dense ones take minutes a hundred rows on a CPU
     "tsds": None,
     "ntk": None,
+    "ntk cosine": {"method": "ntk", "normalize": "cosine", "engine": "contraction"},
     "ntk signs": {"method": "ntk", "kernel": "ntk-signs"},
     "ntk loss": {"method": "ntk", "kernel": "loss"},
 }
 ABLATIONS: dict[str, dict[str, Any] | None] = {
+    "ntk cosine, no votes": {
+        "method": "ntk",
+        "normalize": "cosine",
+        "engine": "contraction",
+        "preselect": "none",
+    },
     "ntk loss, no votes": {"method": "ntk", "kernel": "loss", "preselect": "none"},
     "ntk loss, no warm-up": {"method": "ntk", "kernel": "loss", "warmup_epochs": 0},
     "ntk loss, cosine": {"method": "ntk", "kernel": "loss", "normalize": "cosine"},
@@ -83,7 +91,7 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     pool = mixed_pool(options.data, options.general, options.questions, options.characters, options.random_seed)
-    write(data / "pool.jsonl", [as_task(row) for row in pool])
+    rows = [as_task(row) for row in pool]
     domains: dict[str, Any] = {}
     for domain in options.domains:
         train, dev, tests = [], [], []
@@ -91,12 +99,19 @@ def write_inputs(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             items = [item for item in read(options.data / "tasks" / f"{task}.train.jsonl") if usable(item)]
             random.Random(options.random_seed + place).shuffle(items)
             dev += items[: options.dev]
-            train.append(str(write(data / f"{task}.train.jsonl", items[options.dev :]).relative_to(folder)))
+            planted, items = items[options.dev :][: options.planted], items[options.dev + options.planted :]
+            train.append(str(write(data / f"{task}.train.jsonl", items).relative_to(folder)))
+            if planted:
+                found = task_samples(write(data / f"{task}.planted.jsonl", planted))
+                rows += [{**row, "source": task, "domain": domain} for row in found]
             test = [item for item in read(options.data / "tasks" / f"{task}.dev.jsonl") if usable(item)]
             random.Random(options.random_seed + place).shuffle(test)  # --limit takes the first
             tests.append(str(write(data / f"{task}.test.jsonl", test).relative_to(folder)))
         tuned = write(data / f"{domain}.dev.jsonl", dev).relative_to(folder)
         domains[domain] = {"train": train, "dev": str(tuned), "tasks": tests}
+    if options.planted:
+        random.Random(options.random_seed).shuffle(rows)
+    write(data / "pool.jsonl", rows)
     known = {**METHODS, **ABLATIONS, "domain-only": {"epochs": options.tried_epochs}}
     shared = {name: value for name, value in (("device", options.device), ("dtype", options.dtype)) if value}
     evaluation = {**shared, "max_length": options.max_length}
@@ -197,6 +212,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--equal", choices=("steps", "tokens"), default="steps")
     parser.add_argument("--general", type=int, default=1_200, help="general samples of the pool")
     parser.add_argument("--questions", type=int, default=100, help="questions of each domain mixed into the pool")
+    parser.add_argument("--planted", type=int, default=0, help="further training items of each task in the pool")
     parser.add_argument("--characters", type=int, default=600, help="of the longest sample of the pool")
     parser.add_argument("--dev", type=int, default=25, help="training items of each task kept to tune epochs on")
     parser.add_argument("--limit", type=int, default=100, help="test items of each task; 0: all")

@@ -2,8 +2,8 @@ r"""Which source of the pool helps which domain, and does a kernel know it?
 
 Selection can help as far as samples differ in how much they help. That is measured here: for each domain and each
 source of the pool, a model is fine-tuned on |D| domain samples and N samples of that source alone, for the same steps,
-and tested. Beside them stand the domain alone (the same steps, and one reading), a uniform mix of sources, and N more
-samples of the domain's tasks, which is the most that a pool could give. The gain of a source is the difference to the
+and tested. Beside them stand the domain alone (the same steps), a uniform mix of general sources, and N more samples of
+the domain's tasks, which is about the most that a pool could give. The gain of a source is the difference to the
 uniform mix, by the probability of the right choice, over test items.
 
 Then each way of scoring scores some samples of every source, and its mean scores are compared with the gains: a way
@@ -18,12 +18,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import random
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adaptation import TASKS, as_task, usable
+from motherlode.shards.pool import WorkerPool
 from motherlode.statistics import paired_bootstrap
 from scores import plain_table
 from select_quality import DEFAULT_DATA, DOMAINS, read, write
@@ -75,7 +73,9 @@ def write_inputs(options: argparse.Namespace) -> dict[str, dict[str, Path]]:
     sources = {
         name: found
         for name, found in sources.items()
-        if len(found) >= options.n and (name in GENERAL or home[name] != "general")
+        if len(found) >= options.n
+        and (name in GENERAL or home[name] != "general")
+        and (options.sources is None or name in {*options.sources, *GENERAL})
     }
     files: dict[str, dict[str, Path]] = {}
     for domain in options.domains:
@@ -202,9 +202,11 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
         for domain in options.domains:
             found = files[f"{domain}-{seed}"]
             general = [name for name in found if name not in ("domain", MORE, MIX)]
-            for name in (MIX, MORE, ALONE, *general):
+            wanted = [name for name in general if options.sources is None or name in options.sources]
+            for name in (MIX, MORE, ALONE, *wanted):
                 yield train_and_test, options, domain, seed, name, found
-            yield score, options, domain, seed, [MORE, MIX, *general], found
+            if wanted:
+                yield score, options, domain, seed, [MORE, MIX, *wanted], found
 
 
 def probabilities(found: dict[str, Any]) -> NDArray[np.float64]:
@@ -230,10 +232,11 @@ def gain_table(options: argparse.Namespace, runs: dict[tuple[str, int, str], dic
             found = paired_bootstrap(*tables)
             cells.append(f"{found.mean:+.3f} ({found.low:+.3f}, {found.high:+.3f})")
         lines.append([name, *cells])
-    scores = [
-        f"{np.mean([probabilities(runs[domain, seed, MIX]).mean() for seed in options.seeds]):.3f}"
-        for domain in options.domains
-    ]
+    scores = []
+    for domain in options.domains:
+        mixed = [runs[domain, seed, MIX] for seed in options.seeds]
+        right = np.mean([np.mean([task["score"] for task in run["tasks"].values()]) for run in mixed])
+        scores.append(f"{np.mean([probabilities(run).mean() for run in mixed]):.3f} (score {right:.3f})")
     return plain_table(("source", *options.domains), [[MIX, *scores], *lines])
 
 
@@ -268,6 +271,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of what is measured; continued")
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=list(DOMAINS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument(
+        "--sources", nargs="*", help="which are measured; default: all; none: the domain and the mix only"
+    )
     parser.add_argument("--size", type=int, default=100, help="domain samples, |D|")
     parser.add_argument("--n", type=int, default=100, help="samples of a source")
     parser.add_argument("--epochs", type=int, default=3, help="readings of |D| + N samples; steps are equal")
@@ -287,16 +293,26 @@ def main() -> None:
     options = arguments()
     options.model = options.model.resolve()
     options.out = options.out.resolve()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(options.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    options.out.mkdir(parents=True, exist_ok=True)
+    ways = ("domains", "seeds", "sources", "workers", "out", "data", "model")
+    settings = {name: value for name, value in vars(options).items() if name not in ways}
+    known = options.out / "settings.json"
+    if known.is_file() and json.loads(known.read_text("utf-8")) != settings:
+        raise SystemExit(f"{known} has other settings: name another --out")
+    known.write_text(json.dumps(settings), "utf-8")
+    pool = WorkerPool(options.workers)
+    try:
         for done in [pool.submit(*job) for job in jobs(options)]:
             done.result()
+    finally:
+        pool.kill()
     found = [json.loads(path.read_text("utf-8")) for path in sorted((options.out / "runs").glob("*.json"))]
     runs = {(run["domain"], run["seed"], run["source"]): run for run in found}
     print("Probability of the right choice: the uniform mix, and gains over it (95 %)\n")
     print(gain_table(options, runs))
-    print("\nRank correlation over sources, of the mean score and the gain\n")
-    print(agreement_table(options, runs))
+    if options.sources is None or options.sources:
+        print("\nRank correlation over sources, of the mean score and the gain\n")
+        print(agreement_table(options, runs))
 
 
 if __name__ == "__main__":
