@@ -2,7 +2,7 @@
 
 A random sample of the domain and of the pool is scored in every way there is, at the end of a warm-up as `select` makes
 it, and compared with what is exact. Every measure is defined where it is computed: `trace`, `outputs`, `variants`,
-`stability`, `preselection`, `subsets`, `regression`; thresholds of the verdicts are in `verdicts`.
+`recognition`, `stability`, `preselection`, `subsets`, `regression`; thresholds of the verdicts are in `verdicts`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def diagnose(
 
 
 def _diagnose(run: Stages, quiet: bool) -> Diagnosis:
-    names = ("task", "warm-up", "trace", "kernels", "outputs", "engines", "stability", "pre-selection", "predictions")
+    names = (
+        *("task", "warm-up", "trace", "kernels", "recognition", "outputs", "engines", "stability"),
+        *("pre-selection", "predictions"),
+    )
     with Progress("diagnose", len(names), "stages", quiet=quiet) as progress:
         following = iter((*names[1:], "done"))
 
@@ -80,6 +83,8 @@ def _diagnose(run: Stages, quiet: bool) -> Diagnosis:
         agreements = kernel_agreements(found, trace.scores, run.top)
         scores = {TRACE: trace.scores, **found}
         done()
+        recognitions = run.recognitions()
+        done()
         head, outputs = look_at_head(run.adapted), run.outputs()
         done()
         agreements += run.engines(scores)
@@ -96,7 +101,16 @@ def _diagnose(run: Stages, quiet: bool) -> Diagnosis:
         predictions[training] = spearman([s.predicted for s in own], [s.measured for s in own])
     ratio = float(np.abs(scores["ntk"] - trace.scores).sum() / max(np.abs(trace.scores).sum(), 1e-300))
     verdicts = all_verdicts(
-        head, ratio, agreements, trace.reliability, stability, preselections, subsets, predictions, regression
+        head,
+        ratio,
+        agreements,
+        trace.reliability,
+        recognitions,
+        stability,
+        preselections,
+        subsets,
+        predictions,
+        regression,
     )
     return Diagnosis(
         model=run.options.model,
@@ -115,6 +129,7 @@ def _diagnose(run: Stages, quiet: bool) -> Diagnosis:
         regression=regression,
         subsets=tuple(subsets),
         predictions=predictions,
+        recognitions=tuple(recognitions),
         verdicts=verdicts,
         notes=tuple(run.notes),
         scores={name: tuple(float(value) for value in values) for name, values in scores.items()},

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from motherlode.diagnosis.agreement import Agreement
 from motherlode.diagnosis.outputs import Head, Outputs
 from motherlode.diagnosis.preselection import Preselection
+from motherlode.diagnosis.recognition import Recognition
 from motherlode.diagnosis.regression import Regression
 from motherlode.diagnosis.stability import KernelState
 from motherlode.shards import store
@@ -79,6 +80,7 @@ class Diagnosis:
         regression: Kernel regression against fine-tuning, if a task was given.
         subsets: Predicted and measured changes of the domain's loss.
         predictions: Rank correlation of predicted with measured changes, by training.
+        recognitions: Whether scores tell unseen domain samples from the pool.
         verdicts: The assumptions.
         notes: What was not measured, and why.
         scores: Scores of the pool sample by kernel, for plots.
@@ -102,6 +104,7 @@ class Diagnosis:
     regression: Regression | None
     subsets: Sequence[Subset]
     predictions: Mapping[str, float | None]
+    recognitions: Sequence[Recognition]
     verdicts: Sequence[Verdict]
     notes: Sequence[str]
     scores: Mapping[str, Sequence[float]] = field(default_factory=dict)

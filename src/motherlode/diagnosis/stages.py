@@ -18,6 +18,7 @@ from motherlode.diagnosis.options import DiagnoseOptions
 from motherlode.diagnosis.outputs import Outputs, look_at_outputs
 from motherlode.diagnosis.predict import Training
 from motherlode.diagnosis.preselection import Preselection, look_at_preselection
+from motherlode.diagnosis.recognition import Recognition, look_at_recognition
 from motherlode.diagnosis.regression import Regression, look_at_regression
 from motherlode.diagnosis.result import Subset
 from motherlode.diagnosis.stability import KernelState, look_at_stability
@@ -180,6 +181,15 @@ class Stages:
 
         found = self.kept.get("kernels", dict[str, list[float]], make)
         return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
+
+    def recognitions(self) -> list[Recognition]:
+        """Tell unseen domain samples from the pool."""
+
+        def make() -> list[Recognition]:
+            how: Any = {"normalize": self.options.normalize}
+            return look_at_recognition(self.adapted, self.domain, self.pool, self.batcher, **how)
+
+        return self.kept.get("recognition", list[Recognition], make)
 
     def outputs(self) -> Outputs:
         """Make the per-output kernel of a few samples."""

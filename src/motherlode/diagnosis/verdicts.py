@@ -12,6 +12,7 @@ from motherlode.diagnosis.agreement import Agreement
 from motherlode.diagnosis.kernels import CROSS, TRACE
 from motherlode.diagnosis.outputs import Head
 from motherlode.diagnosis.preselection import Preselection
+from motherlode.diagnosis.recognition import COSINE, EMBEDDING, Recognition
 from motherlode.diagnosis.regression import Regression
 from motherlode.diagnosis.result import Answer, Subset, Verdict
 from motherlode.diagnosis.stability import KernelState
@@ -25,6 +26,7 @@ FROBENIUS = (0.99, 0.9)
 RETAINED = 0.8
 RELATIVE = (0.05, 0.25)
 ALPHA = 0.01
+RECOGNISED = (0.9, 0.7)
 
 
 def at_least(value: float | None, limits: tuple[float, float]) -> Answer:
@@ -131,6 +133,32 @@ def arithmetic_verdicts(agreements: Sequence[Agreement]) -> list[Verdict]:
     return found
 
 
+def recognition_verdicts(found: Sequence[Recognition]) -> list[Verdict]:
+    """Judge whether a kernel finds the domain's own samples among the pool's."""
+    by_name = {item.name: item for item in found}
+    verdicts = []
+    for item in [item for item in found if f"{item.name}{COSINE}" in by_name]:
+        cosine, hidden = by_name[f"{item.name}{COSINE}"], by_name[EMBEDDING]
+        answer = at_least(item.area, RECOGNISED)
+        advice = (
+            "its mean gradient does not point to the domain: try the other kernel, --selector round-robin, or votes"
+        )
+        if cosine.area > item.high:
+            advice = "lengths of gradients rule it: use --normalize cosine"
+        verdicts.append(
+            Verdict(
+                f"The kernel '{item.name}' finds the domain's own samples in the pool",
+                answer,
+                f"one of {item.unseen} unseen domain samples scores above a pool sample with probability "
+                f"{item.area:.2f} ({item.low:.2f} to {item.high:.2f}); by cosines of gradients {cosine.area:.2f}, by "
+                f"hidden states {hidden.area:.2f}",
+                _rule(">=", RECOGNISED),
+                "" if answer == "holds" else advice,
+            )
+        )
+    return verdicts
+
+
 def stability_verdicts(states: Sequence[KernelState], kernel: str) -> list[Verdict]:
     """Judge whether a kernel, and who is chosen, stay as they are at the start."""
     own = [state for state in states if state.kernel == kernel]
@@ -222,6 +250,7 @@ def all_verdicts(
     cross_to_trace: float,
     agreements: Sequence[Agreement],
     reliability: float | None,
+    recognitions: Sequence[Recognition],
     stability: Sequence[KernelState],
     preselections: Sequence[Preselection],
     subsets: Sequence[Subset],
@@ -233,6 +262,7 @@ def all_verdicts(
     kernels = dict.fromkeys(state.kernel for state in stability)
     verdicts = [
         *kernel_verdicts(head, cross_to_trace, found["ntk", TRACE], found["ntk", CROSS], reliability),
+        *recognition_verdicts(recognitions),
         *arithmetic_verdicts(agreements),
         *(verdict for kernel in kernels for verdict in stability_verdicts(stability, kernel)),
         *(preselection_verdict(item) for item in preselections),

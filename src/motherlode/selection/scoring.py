@@ -12,7 +12,7 @@ from motherlode.models.batches import Batcher
 from motherlode.models.lora import AdaptedModel
 from motherlode.models.tokens import Tokens
 from motherlode.selection.checkpoints import AlongCheckpoints, Checkpoint, placed, preconditioned, preconditioner
-from motherlode.selection.direction import domain_direction
+from motherlode.selection.direction import Direction, domain_direction
 from motherlode.selection.engines import Engine, EngineName, Reference, make_engine
 from motherlode.selection.gradients import Cosine, SampleGradients, gradient_norms
 from motherlode.selection.kernels import Kernel, Objective, make_objective
@@ -82,20 +82,36 @@ def make_scorer(
     """
     objective = objective_of(adapted, options)
     if options.normalize == "cosine":
-        gradients = SampleGradients(adapted, objective, batcher)
-        norms = gradient_norms(gradients, domain)
-        if not np.isfinite(norms).all():
-            raise InputError("the domain's gradients are not finite", hint="use --dtype fp32")
-        if not norms.any():
-            raise MotherlodeError("the domain's gradients are zero", hint="use another adapter, or more warm-up")
-        inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms != 0)
-        direction = domain_direction(adapted, objective, domain, batcher, inverse)
+        gradients, direction = _cosine_parts(adapted, objective, domain, batcher)
         return Reference(adapted, objective, direction, True) if engine == "reference" else Cosine(gradients, direction)
     step = options.difference_step
     if options.kernel != "loss-adam":
         direction = domain_direction(adapted, objective, domain, batcher)
         return make_engine(engine, adapted, objective, direction, batcher, step)
     return adam_engine(adapted, objective, engine, domain, batcher, checkpoints, step)
+
+
+def cosine_engine(adapted: AdaptedModel, objective: Objective, domain: Sequence[Tokens], batcher: Batcher) -> Cosine:
+    """Make the engine of mean cosines of gradients.
+
+    Raises:
+        InputError: The domain's gradients are not finite.
+        MotherlodeError: They are zero.
+    """
+    return Cosine(*_cosine_parts(adapted, objective, domain, batcher))
+
+
+def _cosine_parts(
+    adapted: AdaptedModel, objective: Objective, domain: Sequence[Tokens], batcher: Batcher
+) -> tuple[SampleGradients, Direction]:
+    gradients = SampleGradients(adapted, objective, batcher)
+    norms = gradient_norms(gradients, domain)
+    if not np.isfinite(norms).all():
+        raise InputError("the domain's gradients are not finite", hint="use --dtype fp32")
+    if not norms.any():
+        raise MotherlodeError("the domain's gradients are zero", hint="use another adapter, or more warm-up")
+    inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms != 0)
+    return gradients, domain_direction(adapted, objective, domain, batcher, inverse)
 
 
 def adam_engine(
