@@ -7,7 +7,8 @@ the domain's tasks, which is about the most that a pool could give. The gain of 
 uniform mix, by the probability of the right choice, over test items.
 
 Then each way of scoring scores some samples of every source, and its mean scores are compared with the gains: a way
-that knows what helps has a positive rank correlation, over sources.
+that knows what helps has a positive rank correlation, over sources. Those further samples of the domain are scored too:
+a way that knows the domain ranks them above the sources.
 
 It can be killed and run again: what is measured is kept in OUT.
 
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adaptation import TASKS, as_task, usable
+from motherlode.diagnosis.recognition import area_under_roc
 from motherlode.shards.pool import WorkerPool
 from motherlode.statistics import paired_bootstrap
 from scores import plain_table
@@ -203,7 +205,7 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
             found = files[f"{domain}-{seed}"]
             general = [name for name in found if name not in ("domain", MORE, MIX)]
             wanted = [name for name in general if options.sources is None or name in options.sources]
-            for name in (MIX, MORE, ALONE, *wanted):
+            for name in () if options.scores_only else (MIX, MORE, ALONE, *wanted):
                 yield train_and_test, options, domain, seed, name, found
             if wanted:
                 yield score, options, domain, seed, [MORE, MIX, *wanted], found
@@ -263,6 +265,22 @@ def agreement_table(options: argparse.Namespace, runs: dict[tuple[str, int, str]
     return plain_table(("scores by", *options.domains, "mean"), lines)
 
 
+def recognition_table(options: argparse.Namespace) -> str:
+    """Lay out the chance that an unseen sample of the domain scores above one of the sources."""
+    lines = []
+    for way in SCORES:
+        cells = []
+        for domain in options.domains:
+            areas = []
+            for seed in options.seeds:
+                kept = json.loads((options.out / "scores" / f"{domain}-{seed}.json").read_text("utf-8"))[way]
+                others = [value for name, values in kept.items() if name not in (MIX, MORE) for value in values]
+                areas.append(area_under_roc(kept[MORE], others))
+            cells.append(float(np.mean(areas)))
+        lines.append([way, *(f"{cell:.2f}" for cell in cells), f"{np.mean(cells):.2f}"])
+    return plain_table(("scores by", *options.domains, "mean"), lines)
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -274,6 +292,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sources", nargs="*", help="which are measured; default: all; none: the domain and the mix only"
     )
+    parser.add_argument("--scores-only", action="store_true", help="score, and train nothing")
     parser.add_argument("--size", type=int, default=100, help="domain samples, |D|")
     parser.add_argument("--n", type=int, default=100, help="samples of a source")
     parser.add_argument("--epochs", type=int, default=3, help="readings of |D| + N samples; steps are equal")
@@ -294,7 +313,7 @@ def main() -> None:
     options.model = options.model.resolve()
     options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
-    ways = ("domains", "seeds", "sources", "workers", "out", "data", "model")
+    ways = ("domains", "seeds", "sources", "workers", "out", "data", "model", "scores_only")
     settings = {name: value for name, value in vars(options).items() if name not in ways}
     known = options.out / "settings.json"
     if known.is_file() and json.loads(known.read_text("utf-8")) != settings:
@@ -306,6 +325,9 @@ def main() -> None:
             done.result()
     finally:
         pool.kill()
+    if options.scores_only:
+        print(recognition_table(options))
+        return
     found = [json.loads(path.read_text("utf-8")) for path in sorted((options.out / "runs").glob("*.json"))]
     runs = {(run["domain"], run["seed"], run["source"]): run for run in found}
     print("Probability of the right choice: the uniform mix, and gains over it (95 %)\n")
@@ -313,6 +335,10 @@ def main() -> None:
     if options.sources is None or options.sources:
         print("\nRank correlation over sources, of the mean score and the gain\n")
         print(agreement_table(options, runs))
+        print(
+            "\nChance that an unseen sample of the domain scores above one of a source (0.5: the score knows nothing)\n"
+        )
+        print(recognition_table(options))
 
 
 if __name__ == "__main__":
