@@ -96,7 +96,8 @@ def write_inputs(options: argparse.Namespace) -> dict[str, dict[str, Path]]:
             for name in [name for name in sources if home[name] in ("general", domain)]:
                 taken = choice.sample(sources[name], options.n)
                 found[name] = write(place / f"{name.replace(':', '_')}.jsonl", taken)
-            mixed = [choice.choice(sources[choice.choice(GENERAL)]) for _ in range(options.n)]
+            general = [name for name in GENERAL if name in sources]
+            mixed = [choice.choice(sources[choice.choice(general)]) for _ in range(options.n)]
             found[MIX] = write(place / "mix.jsonl", mixed)
             files[f"{domain}-{seed}"] = found
         for place, task in enumerate(TASKS[domain]):
