@@ -90,5 +90,7 @@ def test_the_verdict_says_what_would_find_them() -> None:
     assert (ones.answer, loss.answer) == ("fails", "fails")
     assert "--normalize cosine" in ones.advice
     assert "--selector round-robin" in loss.advice
+    few = [Recognition(item, 2, 2, 16, 0.5, *area_interval(0.5, 2, 16)) for item in areas]
+    assert [verdict.answer for verdict in recognition_verdicts(few)] == ["doubtful", "doubtful"]
     (fine, _) = recognition_verdicts([told(name, 0.95) for name in areas])
     assert (fine.answer, fine.advice) == ("holds", "")

@@ -140,6 +140,8 @@ def recognition_verdicts(found: Sequence[Recognition]) -> list[Verdict]:
     for item in [item for item in found if f"{item.name}{COSINE}" in by_name]:
         cosine, hidden = by_name[f"{item.name}{COSINE}"], by_name[EMBEDDING]
         answer = at_least(item.area, RECOGNISED)
+        if answer == "fails" and item.high >= RECOGNISED[1]:
+            answer = "doubtful"  # too few samples to say so
         advice = (
             "its mean gradient does not point to the domain: try the other kernel, --selector round-robin, or votes"
         )
@@ -152,7 +154,7 @@ def recognition_verdicts(found: Sequence[Recognition]) -> list[Verdict]:
                 f"one of {item.unseen} unseen domain samples scores above a pool sample with probability "
                 f"{item.area:.2f} ({item.low:.2f} to {item.high:.2f}); by cosines of gradients {cosine.area:.2f}, by "
                 f"hidden states {hidden.area:.2f}",
-                _rule(">=", RECOGNISED),
+                f"{_rule('>=', RECOGNISED)} or if the interval reaches that",
                 "" if answer == "holds" else advice,
             )
         )
