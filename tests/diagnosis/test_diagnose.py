@@ -134,7 +134,7 @@ def test_the_command_repeats_it_to_the_byte_and_shows_it(
     shown = " ".join(said.out.split())  # lines of a table may break anywhere between words
     assert all(f"'{name}'" in shown for name in ("contraction", "difference"))
     assert all(verdict.answer in shown for verdict in found.verdicts)
-    assert "own samples, unseen, against the pool's" in shown
+    assert "other samples against the pool's" in shown
     page = (tmp_path / "out" / "report.html").read_text()
     assert is_diagnosis(tmp_path / "out")
     with pytest.raises(SystemExit) as left:

@@ -93,7 +93,7 @@ def print_diagnosis(found: Diagnosis) -> None:
         )
     console.print(table)
     console.print()
-    table = table_of("The domain's own samples, unseen, against the pool's", ["scored by", "above", "95 %"])
+    table = table_of("The domain's other samples against the pool's", ["scored by", "above", "95 %"])
     for told in found.recognitions:
         table.add_row(plain(told.name), f"{told.area:.2f}", f"{told.low:.2f} to {told.high:.2f}")
     console.print(table)

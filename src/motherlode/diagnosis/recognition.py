@@ -1,6 +1,7 @@
-"""Does a score know the domain? Samples of the domain that it has not seen should score above those of the pool.
+"""Does a score know the domain? Other samples of the domain should score above those of the pool.
 
-The domain's sample is halved: one half is what candidates are held against, the other half is put among the pool. The
+The domain's sample is halved: one half is what candidates are held against, the other half is put among the pool (the
+warm-up has read both). The
 measure is the area under the ROC curve: the chance that a sample of the domain scores above one of the pool. It needs
 no labels, and separates two reasons for which a kernel may choose badly:
 
@@ -40,7 +41,7 @@ class Recognition:
     Attributes:
         name: What was scored by.
         known: Domain samples that candidates were held against.
-        unseen: Domain samples among the candidates.
+        unseen: Domain samples, unknown to the mean gradient, among the candidates.
         pool: Pool samples among the candidates.
         area: Chance that one of the domain scores above one of the pool, ties for half; 0.5 if the score knows nothing.
         low: Lower end of its 95 % interval.
@@ -63,12 +64,10 @@ def area_under_roc(positive: ArrayLike, negative: ArrayLike) -> float:
         positive: `[m]` scores.
         negative: `[n]` scores.
     """
-    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
 
-    first, second = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
-    ranks = rankdata(np.concatenate([first, second]))[: len(first)]
-    above = ranks.sum() - len(first) * (len(first) + 1) / 2
-    return float(above / (len(first) * len(second)))
+    truth = [True] * np.size(positive) + [False] * np.size(negative)
+    return float(roc_auc_score(truth, np.concatenate([positive, negative])))
 
 
 def area_interval(area: float, positive: int, negative: int, z: float = Z) -> tuple[float, float]:
@@ -107,7 +106,7 @@ def look_at_recognition(
     *,
     normalize: Normalize = "length",
 ) -> list[Recognition]:
-    """Tell unseen domain samples from the pool by each kernel, by its cosines, and by hidden states.
+    """Tell other domain samples from the pool by each kernel, by its cosines, and by hidden states.
 
     Args:
         adapted: The model.

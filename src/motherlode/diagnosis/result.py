@@ -80,7 +80,7 @@ class Diagnosis:
         regression: Kernel regression against fine-tuning, if a task was given.
         subsets: Predicted and measured changes of the domain's loss.
         predictions: Rank correlation of predicted with measured changes, by training.
-        recognitions: Whether scores tell unseen domain samples from the pool.
+        recognitions: Whether scores tell other domain samples from the pool.
         verdicts: The assumptions.
         notes: What was not measured, and why.
         scores: Scores of the pool sample by kernel, for plots.

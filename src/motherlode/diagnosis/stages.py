@@ -183,7 +183,7 @@ class Stages:
         return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
 
     def recognitions(self) -> list[Recognition]:
-        """Tell unseen domain samples from the pool."""
+        """Tell other domain samples from the pool."""
 
         def make() -> list[Recognition]:
             how: Any = {"normalize": self.options.normalize}

@@ -151,7 +151,7 @@ def recognition_verdicts(found: Sequence[Recognition]) -> list[Verdict]:
             Verdict(
                 f"The kernel '{item.name}' finds the domain's own samples in the pool",
                 answer,
-                f"one of {item.unseen} unseen domain samples scores above a pool sample with probability "
+                f"one of {item.unseen} other domain samples scores above a pool sample with probability "
                 f"{item.area:.2f} ({item.low:.2f} to {item.high:.2f}); by cosines of gradients {cosine.area:.2f}, by "
                 f"hidden states {hidden.area:.2f}",
                 f"{_rule('>=', RECOGNISED)} or if the interval reaches that",
