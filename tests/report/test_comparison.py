@@ -147,7 +147,22 @@ def test_costs_are_means(tmp_path: Path) -> None:
     page = parse(write_comparison_report(write(tmp_path / "out", about, rows)).read_text("utf-8"))
     costs = {row[0]: row for row in page.table("Costs of selection |D| = 100, N = 1,000")}
     assert costs["ntk"][1:4] == ["11.0", "2.0", "3.0"]
-    assert costs["random"][4] == "+0.000"
+    assert costs["random"][4:6] == ["+0.000", "+0.0000"]
+    (summary,) = Summary.read(tmp_path / "out")
+    for measured, column, digits in ((summary, 4, 3), (summary.by_probability, 5, 4)):
+        gain = measured.gain("ntk", "random", None, measured.settings[0])
+        assert costs["ntk"][column] == f"{gain.difference.mean:+.{digits}f}"
+    assert "Gain against cost, probability of the right choice" in page.text
+
+
+def test_curves_are_drawn_for_both_measures(tmp_path: Path) -> None:
+    about, rows = made_up({"law": {"three": 25}}, places=((100, 9000), (300, 1000), (300, 9000)))
+    source = write_comparison_report(write(tmp_path / "out", about, rows)).read_text("utf-8")
+    for along, at in (("|D|", "N = 9,000"), ("N", "|D| = 300")):
+        for measure in ("", ", probability of the right choice"):
+            assert source.count(f"Gain over random by {along}, {at}{measure}</") >= 1
+    ids = [value for _, name, value in parse(source).attributes if name == "id"]
+    assert len(set(ids)) == len(ids)
 
 
 def test_intervals_with_and_without_limits() -> None:

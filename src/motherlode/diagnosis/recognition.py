@@ -1,9 +1,8 @@
 """Does a score know the domain? Other samples of the domain should score above those of the pool.
 
 The domain's sample is halved: one half is what candidates are held against, the other half is put among the pool (the
-warm-up has read both). The
-measure is the area under the ROC curve: the chance that a sample of the domain scores above one of the pool. It needs
-no labels, and separates two reasons for which a kernel may choose badly:
+warm-up has read both). The measure is the area under the ROC curve: the chance that a sample of the domain scores above
+one of the pool. It needs no labels, and separates two reasons for which a kernel may choose badly:
 
 * Inner products of gradients are ruled by their lengths: short or unusual samples have long gradients. Cosines are not.
 * The gradients of the loss of two answers to similar questions point against each other (one raises what the other
@@ -41,7 +40,7 @@ class Recognition:
     Attributes:
         name: What was scored by.
         known: Domain samples that candidates were held against.
-        unseen: Domain samples, unknown to the mean gradient, among the candidates.
+        unseen: Domain samples among the candidates, which are not in the mean gradient.
         pool: Pool samples among the candidates.
         area: Chance that one of the domain scores above one of the pool, ties for half; 0.5 if the score knows nothing.
         low: Lower end of its 95 % interval.

@@ -17,7 +17,7 @@ from motherlode.comparison.results import COSTS, MIX, SETS, read_rows
 from motherlode.comparison.summary import ABOUT, Gain, Score, Setting, Summary
 from motherlode.errors import InputError
 from motherlode.report.comparison_findings import findings
-from motherlode.report.comparison_parts import ablations, budgets, costs, curves, mix, sweep
+from motherlode.report.comparison_parts import ablations, budgets, costs, curves, mix, of_measure, sweep
 from motherlode.report.intervals import Interval, intervals
 from motherlode.report.page import render
 from motherlode.shards import store
@@ -94,19 +94,16 @@ def _comparison(
     summary: Summary, spent: Sequence[Mapping[str, Any]], sets: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     return {
-        **_measured(summary),
-        "probability": None if summary.by_probability is None else _measured(summary.by_probability),
-        "curves": curves(summary),
-        "costs": [costs(summary, setting, spent, number) for number, setting in enumerate(summary.settings)],
+        **_measured(summary, spent),
+        "probability": None if summary.by_probability is None else _measured(summary.by_probability, spent),
         "budgets": budgets(summary),
-        "below": summary.below_chance(),
         "sets": list(sets) if summary.texts else [],
         "sweep": sweep(summary, sets),
     }
 
 
-def _measured(summary: Summary) -> dict[str, Any]:
-    """Return what there is of every measure: scores, gains, ablations."""
+def _measured(summary: Summary, spent: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what there is of every measure: scores, gains, ablations, gains beside |D|, N and costs."""
     probability = summary.measure == "probability"
     return {
         "kind": summary.kind,
@@ -117,6 +114,8 @@ def _measured(summary: Summary) -> dict[str, Any]:
         "domains": summary.outcomes.domains,
         "parts": [_part(summary, setting, number) for number, setting in enumerate(summary.settings)],
         "ablations": ablations(summary),
+        "curves": curves(summary),
+        "costs": [costs(summary, setting, spent, number) for number, setting in enumerate(summary.settings)],
     }
 
 
@@ -141,7 +140,7 @@ def _part(summary: Summary, setting: Setting, number: int) -> dict[str, Any]:
     probability = summary.measure == "probability"
     what = "nats gained" if summary.texts else "probability gained" if probability else "score gained"
     title = f"Gain over {reference}" + (f", {setting}" if str(setting) else "")
-    title += ", probability of the right choice" if probability else ""
+    title += of_measure(summary)
     key = f"gains-{summary.kind}-{summary.measure}-{number}"
     image = intervals(key, title, marks, x_label=f"{what}, 95 %") if marks else None
     return {

@@ -43,14 +43,21 @@ def costs(summary: Summary, setting: Setting, spent: Rows, number: int) -> dict[
         gained = math.nan if row["gain"] is None else row["gain"]
         text = f"{row['method']}: {seconds:.1f} s, {gained:+.3g}"
         series.append(Points(row["method"], [(seconds, gained, text)], place))
+    title = f"Gain against cost{of_measure(summary)}"
     image = points(
-        f"cost-{summary.kind}-{number}",
-        "Gain against cost",
+        f"cost-{summary.kind}-{summary.measure}-{number}",
+        title,
         series,
         x_label="seconds to select and train, mean",
         y_label=f"gain over {reference}",
     )
-    return {"setting": str(setting), "rows": rows, "image": image if reference is not None and rows else None}
+    drawn = reference is not None and rows
+    return {"setting": str(setting), "title": title, "rows": rows, "image": image if drawn else None}
+
+
+def of_measure(summary: Summary) -> str:
+    """Return what a chart's title says of the measure, where there are two."""
+    return ", probability of the right choice" if summary.measure == "probability" else ""
 
 
 def curves(summary: Summary) -> list[dict[str, Any]]:
@@ -74,8 +81,9 @@ def curves(summary: Summary) -> list[dict[str, Any]]:
                 gain = summary.gain(method, reference, None, setting)
                 values.append((float(x), math.nan if gain is None else gain.difference.mean))
             series.append(Series(method, values, colour))
-        title = f"Gain over {reference} by {label}, {at}"
-        image = lines(f"curve-{key}", title, series, x_label=label, y_label="gain", write=lambda v: f"{v:+.3f}")
+        title = f"Gain over {reference} by {label}, {at}{of_measure(summary)}"
+        name = f"curve-{key}-{summary.measure}"
+        image = lines(name, title, series, x_label=label, y_label="gain", write=lambda v: f"{v:+.3f}")
         legend = [{"name": line.name, "colour": line.colour} for line in series]
         drawn.append({"title": title, "image": image, "legend": legend})
     return drawn
