@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# one more than the two cores of a small machine: many tests wait, for a server's delay or a process
+TEST_WORKERS ?= 3
 # one thread a process: small matrices gain nothing from more, and spinning threads of parallel tests cost much
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
@@ -11,10 +13,10 @@ demo: $(VENV)/.demo  ## mine three topics out of this Python's own documentation
 	$(BIN)/motherlode demo --out demo
 
 test: $(VENV)/.dev  ## all tests
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 test-long: $(VENV)/.dev  ## what is too long for `make test`: more kills of real runs
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal -m long
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m long
 
 check: $(VENV)/.dev  ## formatting, lint, types
 	$(BIN)/ruff format --check src tests benchmarks

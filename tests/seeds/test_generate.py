@@ -389,8 +389,9 @@ def kept_answers(path: Path) -> dict[str, tuple[int, str]]:
     return {question: (times, text) for question, times, text in rows}
 
 
-def test_two_hundred_seeds_through_faults_and_kills(tmp_path: Path) -> None:
-    """Three requests in ten go wrong, in eleven ways, and the process is killed twenty times."""
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.long)])
+def test_two_hundred_seeds_through_faults_and_kills(tmp_path: Path, kills: int) -> None:
+    """Three requests in ten go wrong, in eleven ways, and the process is killed again and again."""
     server = Gated()
     store, out = tmp_path / f"s.jsonl{STORE_SUFFIX}", tmp_path / "s.jsonl"
     choice = random.Random(2)
@@ -410,7 +411,7 @@ def test_two_hundred_seeds_through_faults_and_kills(tmp_path: Path) -> None:
 
     with serving(server):
         stable = Stable(tmp_path, server.url)
-        for kill in range(20):
+        for kill in range(kills):
             requests = choice.randint(0, 12)
             server.live(requests)
             came = len(server.bodies) + requests
