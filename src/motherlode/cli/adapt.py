@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from motherlode.cli.adapt_tables import is_first, print_plan, print_pretrained, print_sweep, print_tuned
-from motherlode.cli.models import SAMPLES, given
+from motherlode.cli.models import (
+    SAMPLES,
+    Attention,
+    Device,
+    Dtype,
+    LoraAlpha,
+    LoraRank,
+    LoraTargets,
+    RandomSeed,
+    TrustRemoteCode,
+    given,
+)
 from motherlode.cli.shared import mirrors, with_options
 from motherlode.config import Config
 
@@ -36,19 +47,13 @@ class Training:
     floor: Annotated[float, typer.Option(help="Learning rate at the end, as a share of the highest.")] = 0.0
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 0.0
     clip: Annotated[float, typer.Option(help="Longest gradient; longer ones are scaled down; 0: none are.")] = 1.0
-    lora_rank: Annotated[int, typer.Option(help="Rank of the LoRA matrices.")] = 16
-    lora_alpha: Annotated[float, typer.Option(help="LoRA scale: updates are multiplied by alpha / rank.")] = 32
-    lora_targets: Annotated[
-        list[str] | None, typer.Option(help="Adapted modules; default: all linear but the head.", show_default=False)
-    ] = None
-    dtype: Annotated[str, typer.Option(help="auto (bf16 on CUDA, fp32 on a CPU), fp32 or bf16.")] = "auto"
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N; default: CUDA if there is one.", show_default=False)
-    ] = None
-    attention: Annotated[str, typer.Option(help="sdpa, eager or flash_attention_2.")] = "sdpa"
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.")
-    ] = False
+    lora_rank: LoraRank = 16
+    lora_alpha: LoraAlpha = 32
+    lora_targets: LoraTargets = None
+    dtype: Dtype = "auto"
+    device: Device = None
+    attention: Attention = "sdpa"
+    trust_remote_code: TrustRemoteCode = False
     token_budget: Annotated[
         int | None,
         typer.Option(
@@ -64,7 +69,7 @@ class Training:
         int | None, typer.Option(help="Steps between evaluations.", show_default="an epoch; cpt: a tenth of the run")
     ] = None
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 100
-    random_seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0
+    random_seed: RandomSeed = 0
     config: Annotated[
         Path | None,
         typer.Option(

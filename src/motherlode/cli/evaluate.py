@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from motherlode.cli.models import Attention, Device, Dtype, TrustRemoteCode
 from motherlode.cli.shared import mirrors
 
 if TYPE_CHECKING:
@@ -57,17 +58,13 @@ def evaluate_command(
         typer.Option(help="Most tokens of a prompt with its answer.", show_default="the model's window"),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(help="Most tokens of a written answer.")] = 64,
-    dtype: Annotated[str, typer.Option(help="auto (bf16 on CUDA, fp32 on a CPU), fp32 or bf16.")] = "auto",
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N; default: CUDA if there is one.", show_default=False)
-    ] = None,
-    attention: Annotated[str, typer.Option(help="sdpa, eager or flash_attention_2.")] = "sdpa",
+    dtype: Dtype = "auto",
+    device: Device = None,
+    attention: Attention = "sdpa",
     batch: Annotated[
         int | None, typer.Option(help="Most prompts at once.", show_default="as many as fit a token budget")
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.")
-    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     confidence: Annotated[float, typer.Option(help="Of the intervals, between 0 and 1.")] = 0.95,
     random_seed: Annotated[int, typer.Option(help="Seed of few-shot examples and of the bootstrap.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,

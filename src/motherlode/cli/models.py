@@ -15,6 +15,20 @@ from motherlode.shards.location import named
 
 SAMPLES = "JSONL or Parquet; a file, folder or pattern"
 
+# Options of everything that opens a model; each command has its own defaults.
+LoraRank = Annotated[int, typer.Option(help="Rank of the LoRA matrices.")]
+LoraAlpha = Annotated[float, typer.Option(help="LoRA scale: updates are multiplied by alpha / rank.")]
+LoraTargets = Annotated[
+    list[str] | None, typer.Option(help="Adapted modules; default: all linear but the head.", show_default=False)
+]
+Dtype = Annotated[str, typer.Option(help="auto (bf16 on CUDA, fp32 on a CPU), fp32 or bf16.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda or cuda:N; default: CUDA if there is one.", show_default=False)
+]
+Attention = Annotated[str, typer.Option(help="sdpa, eager or flash_attention_2.")]
+TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.")]
+RandomSeed = Annotated[int, typer.Option(help="Seed of all random choices.")]
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -32,28 +46,22 @@ class Opening:
     adapter: Annotated[
         Path | None, typer.Option(help="A LoRA adapter, in place of the warm-up.", show_default=False)
     ] = None
-    lora_rank: Annotated[int, typer.Option(help="Rank of the LoRA matrices.")] = 16
-    lora_alpha: Annotated[float, typer.Option(help="LoRA scale: updates are multiplied by alpha / rank.")] = 32
-    lora_targets: Annotated[
-        list[str] | None, typer.Option(help="Adapted modules; default: all linear but the head.", show_default=False)
-    ] = None
+    lora_rank: LoraRank = 16
+    lora_alpha: LoraAlpha = 32
+    lora_targets: LoraTargets = None
     warmup_epochs: Annotated[int, typer.Option(help="Times that the warm-up reads the domain; 0: none.")] = 3
     warmup_batch: Annotated[int, typer.Option(help="Samples of a step of the warm-up.")] = 16
-    dtype: Annotated[str, typer.Option(help="auto (bf16 on CUDA, fp32 on a CPU), fp32 or bf16.")] = "auto"
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N; default: CUDA if there is one.", show_default=False)
-    ] = None
-    attention: Annotated[str, typer.Option(help="sdpa, eager or flash_attention_2.")] = "sdpa"
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model.")
-    ] = False
+    dtype: Dtype = "auto"
+    device: Device = None
+    attention: Attention = "sdpa"
+    trust_remote_code: TrustRemoteCode = False
     token_budget: Annotated[
         int | None,
         typer.Option(
             help="Most tokens of a batch; halved when memory runs out.", show_default="1024 on a CPU, 8192 on CUDA"
         ),
     ] = None
-    random_seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0
+    random_seed: RandomSeed = 0
 
 
 def opens(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
