@@ -19,7 +19,7 @@ from motherlode.adaptation.rows import Row
 from motherlode.adaptation.run import Run
 from motherlode.adaptation.steps import SequenceSteps
 from motherlode.adaptation.trainer import StepTrainer
-from motherlode.adaptation.weights import save_adapter, save_model, wants_bf16, whole, with_adapter
+from motherlode.adaptation.weights import save_adapter, save_model, wants_bf16, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
 
@@ -175,15 +175,7 @@ class CptJob(Job):
         Raises:
             MotherlodeError: Training failed.
         """
-        out = self.take_folder(self._record())
-        if self.folder is not None:
-            self.run.claim = self.folder.claim
-        self.run.quiet = quiet
-        self.run.train(self.trainer)
-        if self.place.sharded:
-            loaded, model = whole(self.trainer.model, self.options, self.place, lora=self.options.lora)
-        else:
-            loaded, model = self.loaded, self.trainer.model
+        out, loaded, model = self.train_through(self.run, self.trainer, self._record(), quiet, lora=self.options.lora)
         if self.folder is not None:
             if self.options.lora:
                 save_adapter(out / ADAPTER, model, loaded)

@@ -15,7 +15,9 @@ from typing import Any, Self
 from motherlode.adaptation.folder import RunFolder
 from motherlode.adaptation.options import TrainOptions
 from motherlode.adaptation.place import agreed, find_place
-from motherlode.adaptation.weights import open_base
+from motherlode.adaptation.run import Run
+from motherlode.adaptation.trainer import StepTrainer
+from motherlode.adaptation.weights import open_base, whole
 from motherlode.errors import InputError
 from motherlode.models.load import CausalModel, check_checkpoint, checkpoint_digest
 from motherlode.shards.local_copy import here
@@ -110,3 +112,30 @@ class Job:
             self.folder.begin(record)
         agreed(None, self.place.world)
         return self.out
+
+    def train_through(
+        self, run: Run, trainer: StepTrainer, record: Mapping[str, Any], quiet: bool, lora: bool
+    ) -> tuple[Path, CausalModel, Any]:
+        """Take the folder, and train what is left.
+
+        Args:
+            run: The run.
+            trainer: What it trains with.
+            record: What is needed to repeat it.
+            quiet: Whether no progress is shown.
+            lora: Whether an adapter is trained.
+
+        Returns:
+            The folder, the base model, and the trained one: whole, where processes had shares of its weights.
+
+        Raises:
+            MotherlodeError: Training failed.
+        """
+        out = self.take_folder(record)
+        if self.folder is not None:
+            run.claim = self.folder.claim
+        run.quiet = quiet
+        run.train(trainer)
+        if self.place.sharded:
+            return out, *whole(trainer.model, self._options, self.place, lora=lora)
+        return out, self.loaded, trainer.model

@@ -17,7 +17,7 @@ from motherlode.adaptation.run import Run
 from motherlode.adaptation.sft import ADAPTER, MERGED
 from motherlode.adaptation.steps import SampleSteps
 from motherlode.adaptation.trainer import StepTrainer
-from motherlode.adaptation.weights import merge, save_adapter, wants_bf16, whole, with_adapter
+from motherlode.adaptation.weights import merge, save_adapter, wants_bf16, with_adapter
 from motherlode.errors import InputError
 from motherlode.models.batches import token_budget
 from motherlode.models.rows import Rows, Samples
@@ -156,15 +156,7 @@ class SftJob(Job):
         Raises:
             MotherlodeError: Training failed.
         """
-        out = self.take_folder(self._record())
-        if self.folder is not None:
-            self.run.claim = self.folder.claim
-        self.run.quiet = quiet
-        self.run.train(self.trainer)
-        if self.place.sharded:
-            loaded, model = whole(self.trainer.model, self.options, self.place, lora=True)
-        else:
-            loaded, model = self.loaded, self.trainer.model
+        out, loaded, model = self.train_through(self.run, self.trainer, self._record(), quiet, lora=True)
         if self.folder is not None:
             save_adapter(out / ADAPTER, model, loaded)
             if self.options.merge:
