@@ -174,6 +174,16 @@ def score_tables(summary: Summary, setting: Setting) -> str:
     return "\n\n".join((plain_table(("method", *domains, "mean"), scores), plain_table(heads, gains)))
 
 
+def gains_by_domain(summary: Summary, setting: Setting) -> str:
+    """Lay out what each method gains over random in each domain: the oracle's says what there is to gain."""
+    reference, digits = str(summary.reference), DIGITS[summary.measure]
+    domains, lines = summary.outcomes.domains, []
+    for method in [name for name in summary.methods if name != reference]:
+        gains = [summary.gain(method, reference, domain, setting) for domain in domains]
+        lines.append([method, *(shown(gain and gain.difference, digits, "+") for gain in gains)])
+    return plain_table((f"over {reference}", *domains), lines)
+
+
 def chance_table(summary: Summary) -> str:
     """Lay out what guessing and the majority class reach."""
     seen = {(row["domain"], row["task"]): row for row in summary.results}
@@ -259,7 +269,8 @@ def main() -> None:
         for setting in [] if measured is None else measured.settings:
             seeds, epochs = options.seeds, options.epochs
             print(f"\n{what}: {setting}, {seeds} random seeds, {epochs} epochs of |D| + N samples, mean (95 %)\n")
-            print(score_tables(measured, setting), verdict(measured, setting), sep="\n\n")
+            tables = (score_tables, gains_by_domain, verdict)
+            print(*(table(measured, setting) for table in tables), sep="\n\n")
     pool = json.loads((out / "notes.json").read_text("utf-8"))["pool"]
     print(f"\npool: {pool['rows']:,} rows, {pool['pool']['held']:,} left out because they hold a test item")
     print(f"report: {write_comparison_report(out)}")
