@@ -146,7 +146,7 @@ def recognition_verdicts(found: Sequence[Recognition]) -> list[Verdict]:
             "its mean gradient does not point to the domain: try the other kernel, --selector round-robin, or votes"
         )
         if cosine.area > item.high:
-            advice = "lengths of gradients rule it: use --normalize cosine"
+            advice = "lengths of gradients rule it: --normalize cosine finds more; `compare` tells which trains better"
         verdicts.append(
             Verdict(
                 f"The kernel '{item.name}' finds the domain's own samples in the pool",
