@@ -219,7 +219,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=int, default=[100], help="domain samples, |D|")
     parser.add_argument("--n", nargs="+", type=int, default=[300], help="selected samples, N")
     parser.add_argument("--seeds", type=int, default=3, help="random seeds")
-    parser.add_argument("--first-seed", type=int, default=0, help="the first of them: others confirm what some found")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="the first of them: new ones can confirm what others found"
+    )
     parser.add_argument("--equal", choices=("steps", "tokens"), default="steps")
     parser.add_argument("--general", type=int, default=1_200, help="general samples of the pool")
     parser.add_argument("--questions", type=int, default=100, help="questions of each domain mixed into the pool")
