@@ -123,8 +123,8 @@ class Plan:
                     samples.train.write(out)
                     if samples.dev is not None:
                         samples.dev.write(out)
-            store.write_text(out / ABOUT, json.dumps(self._about(), indent=2, ensure_ascii=False) + "\n")
             failures = Queue(self.jobs, manifest, workers, quiet).run()
+            store.write_text(out / ABOUT, json.dumps(self._about(), indent=2, ensure_ascii=False) + "\n")
             self._write(out, manifest, failures)
             if not failures:
                 names = [*self.jobs.names(), *(name for name in manifest.entries if name not in set(self.jobs.names()))]
