@@ -13,6 +13,7 @@ from motherlode.comparison.results import COSTS, ITEMS, MIX, RESULTS, SETS
 from motherlode.comparison.summary import Summary
 from motherlode.report.comparison import write_comparison_report
 from motherlode.report.intervals import Interval, intervals
+from motherlode.shards.manifest import Manifest
 from tests.comparison.tables import METHODS, made_up, write
 from tests.report.browser import look_at, needs_browser
 from tests.report.conftest import HOSTILE
@@ -153,6 +154,15 @@ def test_costs_are_means(tmp_path: Path) -> None:
         gain = measured.gain("ntk", "random", None, measured.settings[0])
         assert costs["ntk"][column] == f"{gain.difference.mean:+.{digits}f}"
     assert "Gain against cost, probability of the right choice" in page.text
+
+
+def test_one_that_was_only_begun_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Manifest.open(tmp_path / "out", "comparison", {"version": 1}):
+        pass
+    with pytest.raises(SystemExit) as left:
+        main(["report", str(tmp_path / "out")])
+    assert left.value.code == 2
+    assert "holds no comparison; run `compare` first" in capsys.readouterr().err
 
 
 def test_curves_are_drawn_for_both_measures(tmp_path: Path) -> None:

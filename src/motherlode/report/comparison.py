@@ -22,14 +22,17 @@ from motherlode.report.intervals import Interval, intervals
 from motherlode.report.page import render
 from motherlode.shards import store
 from motherlode.shards.local_copy import here
+from motherlode.shards.manifest import Manifest
 
 REPORT = "report.html"
 NOTES = "notes.json"
 
 
 def is_comparison(folder: Path | str) -> bool:
-    """Return whether a folder holds a comparison."""
-    return (here(folder) / ABOUT).is_file()
+    """Return whether a folder holds a comparison, or one that was begun."""
+    place = here(folder)
+    begun = (place / store.MANIFEST).is_file() and Manifest.read(place).header["kind"] == "comparison"
+    return begun or (place / ABOUT).is_file()
 
 
 def write_comparison_report(folder: Path | str) -> Path:
