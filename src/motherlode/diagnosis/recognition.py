@@ -8,8 +8,9 @@ one of the pool. It needs no labels, and separates two reasons for which a kerne
 * The gradients of the loss of two answers to similar questions point against each other (one raises what the other
   lowers), so that a domain of few, short answers has a small mean gradient, and its own samples score around zero.
 
-More of the domain is not all that can help: of two kernels the one that finds less of it may train as well (it did in
-`benchmarks/RESULTS.md`). A low area says that a score chooses by something else than likeness, not that it is useless.
+More of the domain is not all that can help: of two kernels one found far less of it, and no difference was shown after
+training (`benchmarks/RESULTS.md`). A low area says that a score chooses by something else than likeness, not that it is
+useless.
 """
 
 from __future__ import annotations
