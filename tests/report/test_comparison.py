@@ -10,7 +10,7 @@ import pytest
 
 from motherlode.cli import main
 from motherlode.comparison.results import COSTS, ITEMS, MIX, RESULTS, SETS
-from motherlode.comparison.summary import Summary
+from motherlode.comparison.summary import KIND, Summary
 from motherlode.report.comparison import write_comparison_report
 from motherlode.report.intervals import Interval, intervals
 from motherlode.shards.manifest import Manifest
@@ -157,7 +157,7 @@ def test_costs_are_means(tmp_path: Path) -> None:
 
 
 def test_one_that_was_only_begun_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Manifest.open(tmp_path / "out", "comparison", {"version": 1}):
+    with Manifest.open(tmp_path / "out", KIND, {"version": 1}):
         pass
     with pytest.raises(SystemExit) as left:
         main(["report", str(tmp_path / "out")])

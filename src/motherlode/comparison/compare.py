@@ -22,14 +22,13 @@ from motherlode.comparison.mining_plan import MiningPlan
 from motherlode.comparison.plan import SelectionPlan
 from motherlode.comparison.queue import Failure, Queue
 from motherlode.comparison.results import MINING, SELECTION, Cell, gather
-from motherlode.comparison.summary import ABOUT, Summary
+from motherlode.comparison.summary import ABOUT, KIND, Summary
 from motherlode.errors import InputError
 from motherlode.shards import store
 from motherlode.shards.local_copy import here, path_here
 from motherlode.shards.manifest import Manifest
 from motherlode.shards.outputs import check_output
 
-KIND = "comparison"
 _DTYPE_BYTES = 2  # of a weight as it is usually stored, for estimates
 
 

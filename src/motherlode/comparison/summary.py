@@ -27,6 +27,7 @@ from motherlode.errors import InputError
 from motherlode.statistics import Difference, bootstrap_interval, paired_bootstrap, win_rate
 
 ABOUT = "comparison.json"
+KIND = "comparison"  # of the folder's manifest
 _RESAMPLES = 10_000
 
 

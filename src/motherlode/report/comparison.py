@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from motherlode.comparison.results import COSTS, MIX, SETS, read_rows
-from motherlode.comparison.summary import ABOUT, Gain, Score, Setting, Summary
+from motherlode.comparison.summary import ABOUT, KIND, Gain, Score, Setting, Summary
 from motherlode.errors import InputError
 from motherlode.report.comparison_findings import findings
 from motherlode.report.comparison_parts import ablations, budgets, costs, curves, mix, of_measure, sweep
@@ -31,7 +31,7 @@ NOTES = "notes.json"
 def is_comparison(folder: Path | str) -> bool:
     """Return whether a folder holds a comparison, or one that was begun."""
     place = here(folder)
-    begun = (place / store.MANIFEST).is_file() and Manifest.read(place).header["kind"] == "comparison"
+    begun = (place / store.MANIFEST).is_file() and Manifest.read(place).header["kind"] == KIND
     return begun or (place / ABOUT).is_file()
 
 
